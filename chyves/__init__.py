@@ -1,0 +1,3 @@
+"""chyves manages bhyve guests on ZFS."""
+
+__version__ = "0.3.0"

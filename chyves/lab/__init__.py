@@ -1,0 +1,1 @@
+"""A FreeBSD host in a directory, for machines that are not one."""

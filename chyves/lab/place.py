@@ -1,0 +1,53 @@
+"""Where a lab keeps what, and which host path stands where."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from chyves.errors import ChyvesError
+
+SETTINGS = "lab.json"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab's directory: `bin/` its programs, `root/` the host's file tree, `state/` what the programs remember."""
+
+    top: Path
+    release: str
+    pool: str
+
+    @classmethod
+    def open(cls, top: Path) -> Lab:
+        """Read a lab's settings; raises ChyvesError where there is no lab."""
+        try:
+            settings = json.loads((top / SETTINGS).read_text())
+        except FileNotFoundError:
+            raise ChyvesError(f"{top}: is not a lab; make one with: chyves lab create {top}") from None
+        return cls(top, settings["release"], settings["pool"])
+
+    @property
+    def bin(self) -> Path:
+        return self.top / "bin"
+
+    @property
+    def root(self) -> Path:
+        return self.top / "root"
+
+    @property
+    def state(self) -> Path:
+        return self.top / "state"
+
+    def inside(self, path: str) -> Path:
+        """Where a path that a program was given really is.
+
+        A path below the lab's tree is itself; a host path (`/dev/zvol/...`) is looked for in the tree; anything
+        else (a medium in the user's home) is a path of the real machine.
+        """
+        given = Path(path)
+        if not given.is_absolute() or given.is_relative_to(self.top):
+            return given
+        below = self.root / path.lstrip("/")
+        return below if below.exists() or path.startswith("/dev/") else given

@@ -1,0 +1,349 @@
+"""Every command chyves has, once: the source of the parser, completion, help and the manual.
+
+A row's words are what is typed after `chyves`: text stands for itself, an Arg for what the user chooses. `run` names the
+function, `module:function`, which is imported when the command runs and is called with the host (unless `host` is False)
+and one keyword argument an Arg, and `yes` where the command asks. What it returns is shown: a Table, text, or nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chyves import names
+
+Check = Callable[[str], str]
+
+
+class Many(enum.Enum):
+    """How many words an Arg takes."""
+
+    ONE = ""
+    OPTIONAL = "?"
+    ANY = "*"
+    SOME = "+"
+
+
+@dataclass(frozen=True)
+class Arg:
+    """A word that the user chooses.
+
+    `choices` are the only words possible; `check` refuses a word that cannot be one (raising BadName); `split` makes a tuple
+    of a word with commas, each part checked and named once; `instead` are words that stand for something else than what
+    `check` says (`all`); `complete` names what the shell offers: guests, isos, firmware, pools, disks, bridges, taps,
+    uplinks, files, properties, assignments, topics.
+    """
+
+    name: str
+    doc: str
+    many: Many = Many.ONE
+    choices: tuple[str, ...] = ()
+    check: Check | None = None
+    split: bool = False
+    instead: tuple[str, ...] = ()
+    complete: str = ""
+
+    @property
+    def metavar(self) -> str:
+        """How the synopsis shows it."""
+        if self.choices:
+            shown = "|".join(self.choices)
+            return shown if self.many is Many.OPTIONAL or len(self.choices) == 1 else f"{{{shown}}}"
+        shown = f"{self.name}[,{self.name}...]" if self.split else self.name
+        return "|".join((shown, *self.instead))
+
+
+@dataclass(frozen=True)
+class Option:
+    """A word that begins with dashes; `metavar` is empty for one that takes no value."""
+
+    name: str
+    doc: str
+    metavar: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.name.lstrip("-").replace("-", "_")
+
+
+Word = str | Arg
+
+
+@dataclass(frozen=True)
+class Command:
+    """A row: see the module's text; `changes` gives --dry-run, `asks` --yes, `json` --json."""
+
+    words: tuple[Word, ...]
+    doc: str
+    run: str
+    root: bool = True
+    changes: bool = True
+    asks: bool = False
+    json: bool = False
+    host: bool = True
+    options: tuple[Option, ...] = ()
+
+    @property
+    def args(self) -> tuple[Arg, ...]:
+        return tuple(word for word in self.words if isinstance(word, Arg))
+
+    @property
+    def name(self) -> str:
+        """Its own words, as a title: `disk add`, `set`, `network bridge attach`."""
+        return " ".join(word for word in self.words if isinstance(word, str))
+
+
+def shows(*words: Word, doc: str, run: str, options: tuple[Option, ...] = (), json: bool = True) -> Command:
+    """A row that changes nothing and needs no root."""
+    return Command(words, doc, run, root=False, changes=False, json=json, options=options)
+
+
+GUEST = Arg("guest", "The guest.", check=names.guest, complete="guests")
+GUESTS = Arg("guest", "Guests, with commas between them.", check=names.guest, split=True, complete="guests")
+ALL = Arg("guest", "Guests, with commas between them, or all of them.", check=names.guest, split=True, instead=("all",),
+          complete="guests")  # fmt: skip
+NEW = Arg("guest", "Names of new guests, with commas between them.", check=names.new_guest, split=True)
+OWNER = Arg("owner", "Guests, or the properties of the host, or those that new guests begin with.", check=names.guest,
+            split=True, instead=("all", "global", "defaults"), complete="owners")  # fmt: skip
+POOL = Arg("pool", "A ZFS pool.", check=names.pool, complete="pools")
+IN_POOL = Arg("pool", "The pool; the primary one unless told.", Many.OPTIONAL, check=names.pool, complete="pools")
+KIND = Arg("kind", "ISO images, or firmware.", choices=("iso", "firmware"))
+SIZE = Arg("size", "Such as 20G; a number alone counts gigabytes.", Many.OPTIONAL)
+NEW_SIZE = Arg("size", "Such as 20G; a number alone counts gigabytes.")
+BRIDGE = Arg("bridge", "A bridge, such as bridge0.", check=names.bridge, complete="bridges")
+IN_BRIDGE = Arg(
+    "bridge", "The bridge; the default one unless told.", Many.OPTIONAL, check=names.bridge, complete="bridges"
+)
+DISK = Arg("disk", "A disk, such as disk1.", check=names.disk, complete="disks")
+FORCE = Arg("how", "Without asking the guest: pull the plug.", Many.OPTIONAL, choices=("force",))
+FLAGS = tuple(
+    Option(f"-{letter}", doc)
+    for letter, doc in (
+        ("z", "Sizes."),
+        ("b", "Processors and memory."),
+        ("p", "The pool."),
+        ("r", "The role of the pool's dataset."),
+        ("v", "System, loader, version, interfaces, serial console."),
+        ("s", "State: VMM, running, rcboot."),
+        ("t", "Whether it is a template."),
+        ("c", "What it is a clone of."),
+        ("u", "UEFI: console, firmware, frame buffer."),
+        ("d", "The description."),
+        ("n", "The notes."),
+        ("a", "All columns."),
+        ("k", "Without disks."),
+        ("w", "Cut to the terminal's width."),
+        ("l", "Through a pager."),
+    )
+)
+HEADLESS = Option("-H", "For scripts: tabs between columns and no heading.")
+
+COMMANDS = (
+    Command(("dataset", POOL, "install"), "Make the datasets of chyves on a pool.", "chyves.pools.install:install"),
+    shows(KIND, "list", doc="Show the ISO images or the firmware.", run="chyves.resources.show:show"),
+    Command(
+        (
+            KIND,
+            "import",
+            Arg("source", "A file, or an http, https or ftp address.", complete="files"),
+            Arg("checksum", "As sha256=...; md5, sha1 and sha512 too.", Many.OPTIONAL),
+        ),
+        "Copy or download an ISO image or a firmware, unpacking .gz and .xz.",
+        "chyves.resources.fetch:fetch",
+        asks=True,
+    ),
+    Command(
+        (KIND, "delete", Arg("name", "The image.", check=names.resource, complete="resources")),
+        "Delete an ISO image or a firmware.",
+        "chyves.resources.delete:delete",
+        asks=True,
+    ),
+    Command((NEW, "create", SIZE, IN_POOL), "Create guests.", "chyves.guests.create:create"),
+    Command(
+        (
+            ALL,
+            "delete",
+            Arg(
+                "how",
+                "force: stop it first, and delete what was cloned from it; keepnet: leave the lists of the bridges alone.",
+                Many.OPTIONAL,
+                choices=("force", "keepnet"),
+            ),
+        ),
+        "Delete guests, with their disks and snapshots.",
+        "chyves.guests.delete:delete",
+        asks=True,
+    ),
+    shows(
+        OWNER,
+        "get",
+        Arg("property", "A property, or all.", complete="properties"),
+        doc="Show a property, or all.",
+        run="chyves.guests.get:get",
+    ),
+    Command(
+        (
+            OWNER,
+            "set",
+            Arg(
+                "assignments",
+                "property=value; further guests may follow in between.",
+                Many.SOME,
+                complete="assignments",
+            ),
+        ),
+        "Set properties.",
+        "chyves.guests.set:set_properties",
+    ),
+    Command(
+        (OWNER, "unset", Arg("property", "The property.", complete="properties")),
+        "Take a property out, so that its default counts.",
+        "chyves.guests.set:unset",
+    ),
+    Command(
+        (
+            ALL,
+            "start",
+            Arg("iso", "An ISO image to put in first.", Many.OPTIONAL, check=names.resource, complete="isos"),
+        ),
+        "Boot guests.",
+        "chyves.guests.start:start",
+    ),
+    Command((ALL, "stop", FORCE), "Shut guests down.", "chyves.guests.stop:stop"),
+    Command(
+        (ALL, "reclaim"),
+        "Destroy the VMM of guests that do not run, and free what it held.",
+        "chyves.guests.reclaim:reclaim",
+    ),
+    Command(
+        (GUEST, "console"),
+        "Join the serial console; leave it with ~. after Return.",
+        "chyves.guests.console:console",
+        changes=False,
+    ),
+    shows(GUEST, "disk", "list", doc="Show a guest's disks.", run="chyves.guests.disks:show"),
+    Command((GUEST, "disk", "add", SIZE), "Give a guest a further disk.", "chyves.guests.disks:add"),
+    Command((GUEST, "disk", "delete", DISK), "Delete a disk.", "chyves.guests.disks:delete", asks=True),
+    Command((GUEST, "disk", "remove", DISK), "The same as disk delete.", "chyves.guests.disks:delete", asks=True),
+    Command(
+        (GUEST, "disk", "resize", DISK, NEW_SIZE), "Change the size of a disk.", "chyves.guests.disks:resize", asks=True
+    ),
+    Command(
+        ("network", GUEST, "add", Arg("interface", "tap, tap{n} or vale{s}[:{p}].", complete="taps"), IN_BRIDGE),
+        "Give a guest a network interface.",
+        "chyves.guests.interfaces:add",
+    ),
+    Command(
+        (
+            "network",
+            GUEST,
+            "remove",
+            Arg("interface", "tap{n} or vale{s}[:{p}].", check=names.guest_interface, complete="taps"),
+        ),
+        "Take a network interface from a guest.",
+        "chyves.guests.interfaces:remove",
+    ),
+    Command(
+        (
+            "network",
+            BRIDGE,
+            "attach",
+            Arg("uplink", "A network card or a vlan.", check=names.uplink, complete="uplinks"),
+        ),
+        "Attach a bridge to an interface of the host.",
+        "chyves.network.bridges:attach",
+    ),
+    Command(
+        ("network", BRIDGE, "private"),
+        "Leave a bridge without an interface of the host.",
+        "chyves.network.bridges:private",
+    ),
+    Command(
+        ("network", BRIDGE, "default"), "Make it the bridge that new guests join.", "chyves.network.bridges:default"
+    ),
+    shows("list", doc="Show the guests.", run="chyves.guests.report:listing", options=(HEADLESS,)),
+    shows("list", "bridges", doc="Show the bridges.", run="chyves.network.show:bridges", options=(HEADLESS,)),
+    shows(
+        "list",
+        "defaults",
+        doc="Show what new guests begin with.",
+        run="chyves.guests.get:defaults",
+        options=(HEADLESS,),
+    ),
+    shows("list", "disks", doc="Show every guest's disks.", run="chyves.guests.disks:show_all", options=(HEADLESS,)),
+    shows("list", "firmware", doc="Show the firmware.", run="chyves.resources.show:firmware", options=(HEADLESS,)),
+    shows(
+        "list",
+        "global",
+        IN_POOL,
+        doc="Show the properties of the host.",
+        run="chyves.guests.get:global_",
+        options=(HEADLESS,),
+    ),
+    shows("list", "iso", doc="Show the ISO images.", run="chyves.resources.show:isos", options=(HEADLESS,)),
+    shows(
+        "list",
+        "pools",
+        doc="Show the pools that have chyves datasets.",
+        run="chyves.pools.show:pools",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
+        "properties",
+        doc="Show the names of the properties.",
+        run="chyves.guests.get:properties",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
+        Arg("property", "A guest property.", complete="properties"),
+        doc="Show one property of every guest.",
+        run="chyves.guests.get:across",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "info",
+        doc="Show the guests, with the columns that the flags name.",
+        run="chyves.guests.report:info",
+        options=(*FLAGS, HEADLESS),
+    ),
+    Command(
+        ("lab", "create", Arg("directory", "Where; ~/.chyves-lab unless told.", Many.OPTIONAL, complete="files")),
+        "Make a FreeBSD host in a directory.",
+        "chyves.lab.create:create",
+        root=False,
+        changes=False,
+        host=False,
+        options=(Option("--release", "The FreeBSD release that it plays: 11.0, 13.2, 14.3 or 15.0.", "release"),),
+    ),
+    Command(
+        ("lab", "shell", Arg("command", "What to run; a shell unless told.", Many.ANY)),
+        "Enter the lab.",
+        "chyves.lab.shell:shell",
+        root=False,
+        changes=False,
+        host=False,
+    ),
+    Command(("lab", "status"), "Show the lab.", "chyves.lab.status:status", root=False, changes=False, host=False),
+    Command(
+        ("lab", "destroy", Arg("directory", "Which; the one in use unless told.", Many.OPTIONAL, complete="files")),
+        "Remove a lab and all that is in it.",
+        "chyves.lab.destroy:destroy",
+        root=False,
+        changes=False,
+        asks=True,
+        host=False,
+    ),
+    Command(
+        ("help", Arg("topic", "A command or a property.", Many.OPTIONAL, complete="topics")),
+        "Explain the commands, or one, or a property.",
+        "chyves.cli.help:help_",
+        root=False,
+        changes=False,
+        host=False,
+    ),
+    shows("version", doc="Show the versions of chyves, its datasets and the host.", run="chyves.guests.report:version"),
+)

@@ -1,0 +1,135 @@
+"""What guests, datasets, interfaces and resources may be called, and why.
+
+Names reach ZFS datasets, device nodes, process titles and comma-separated bhyve arguments, none of which can escape
+a character: so every name is checked here before it goes anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chyves.errors import ChyvesError
+
+GUEST_LENGTH = 27
+"""Characters of a guest's name, so that `chy-NAME` fits every FreeBSD release's /dev/vmm (0.2.0's limit, kept)."""
+
+RESERVED = frozenset(
+    "all clone console create dataset defaults delete destroy dev disk firmware get global guests help info iso lab "
+    "list network primary reclaim rename reorder reset set snapshot start stop upgrade version "
+    ".config .defaults .new .old completion debug doctor events explain metrics top".split()
+)
+"""Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
+
+_GUEST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_OLD_GUEST = re.compile(r"[A-Za-z0-9_.-]+")
+_RESOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_POOL = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*")
+_INTERFACE = re.compile(r"[a-z][a-z0-9_]*[0-9](\.[0-9]{1,4})?")
+_SWITCH = re.compile(r"vale[0-9A-Za-z]{1,9}(:([A-Za-z]|[0-9]{1,4}))?")
+_NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,4})")
+HIGHEST_INTERFACE = 32768
+
+
+class BadName(ChyvesError):
+    """A name cannot be what it is asked to be."""
+
+    def __init__(self, kind: str, name: str, reason: str) -> None:
+        super().__init__(f"{shown(name)}: is no name for {kind}: {reason}")
+
+
+def shown(text: str) -> str:
+    """Text of a user for one line of a message: quoted where it is odd, cut where it is long."""
+    if len(text) > 40:
+        text = text[:37] + "..."
+    return text if text.isprintable() and text.isascii() and text and " " not in text else ascii(text)
+
+
+def new_guest(name: str) -> str:
+    """The name of a guest to be made; raises BadName."""
+    guest(name)
+    if not _GUEST.fullmatch(name):
+        raise BadName("a new guest", name, "it begins with a dot or a dash; begin with a letter or a digit")
+    if name in RESERVED or _NUMBERED.fullmatch(name) and bridge_number(name) is not None:
+        raise BadName("a guest", name, "it is a word of the commands; choose another")
+    return name
+
+
+def guest(name: str) -> str:
+    """The name of a guest that may exist, also one that 0.2.0 allowed; raises BadName."""
+    if not _OLD_GUEST.fullmatch(name):
+        raise BadName("a guest", name, "use letters, digits, dots, dashes and underscores")
+    if len(name) > GUEST_LENGTH:
+        raise BadName("a guest", name, f"it is longer than {GUEST_LENGTH} characters; shorten it")
+    if name in (".", ".."):
+        raise BadName("a guest", name, "it means a directory; choose another")
+    return name
+
+
+def vm(guest_name: str) -> str:
+    """What bhyve, /dev/vmm and ps call a guest."""
+    return f"chy-{guest_name}"
+
+
+def resource(name: str) -> str:
+    """The name of an ISO image or a firmware: a file, and a dataset; raises BadName."""
+    if not _RESOURCE.fullmatch(name):
+        raise BadName("a resource", name, "use letters, digits, dots, dashes, plus signs and underscores")
+    if len(name) > 100:
+        raise BadName("a resource", name, "it is longer than 100 characters; shorten it")
+    return name
+
+
+def pool(name: str) -> str:
+    """The name of a ZFS pool; raises BadName."""
+    if not _POOL.fullmatch(name):
+        raise BadName(
+            "a pool", name, "it begins with a letter and has letters, digits, dots, dashes, colons and underscores"
+        )
+    return name
+
+
+def numbered(name: str, family: str, highest: int = HIGHEST_INTERFACE) -> int | None:
+    """The number of `tap5` in the family `tap`, or None where it is something else (`tap05`, `tap99999`)."""
+    match = _NUMBERED.fullmatch(name)
+    if not match or match[1] != family or int(match[2]) > highest:
+        return None
+    return int(match[2])
+
+
+def bridge_number(name: str) -> int | None:
+    """The number of `bridge{n}`, or None."""
+    return numbered(name, "bridge")
+
+
+def bridge(name: str) -> str:
+    """The name of a bridge; raises BadName."""
+    if bridge_number(name) is None:
+        raise BadName("a bridge", name, f"write bridge and a number up to {HIGHEST_INTERFACE}, such as bridge0")
+    return name
+
+
+def guest_interface(name: str) -> str:
+    """A tap, or a port of a VALE switch, that a guest can have; raises BadName."""
+    if numbered(name, "tap") is None and not _SWITCH.fullmatch(name):
+        raise BadName("a guest's interface", name, "write tap and a number, or vale, a switch and perhaps :port")
+    return name
+
+
+def uplink(name: str) -> str:
+    """An interface of the host that a bridge can be attached to (a card or a vlan); raises BadName."""
+    family = re.match(r"[a-z]*", name)
+    if not _INTERFACE.fullmatch(name) or len(name) > 15 or (family and family[0] in ("tap", "bridge", "vale", "lo")):
+        raise BadName("an uplink", name, "write a network card or a vlan of this host, such as em0 or vlan10")
+    return name
+
+
+def disk_number(name: str) -> int | None:
+    """The number of `disk{n}`, or None."""
+    return numbered(name, "disk", 999)
+
+
+def disk(name: str) -> str:
+    """The name of a guest's disk; raises BadName."""
+    if disk_number(name) is None:
+        raise BadName("a disk", name, "write disk and a number, such as disk0")
+    return name

@@ -1,0 +1,443 @@
+"""Every property chyves knows, once: the source of validation, defaults, completion, help and the manual."""
+
+from __future__ import annotations
+
+from chyves import names
+from chyves.section import Numbered, Property, Section, When, Writer
+from chyves.values import (
+    BARE_NAME,
+    BlockOptions,
+    Choice,
+    Flag,
+    Flags,
+    Int,
+    Ipv4,
+    Mac,
+    Match,
+    Maybe,
+    Named,
+    Several,
+    Size,
+    Slots,
+    Text,
+    Uuid,
+)
+
+GUEST_VERSION = "0300"
+DATASET_VERSION = "0005"
+
+SYSTEMS = tuple(
+    "default debian d8lvm centos6 centos7 arch gentoo coreos coreossecure netbsd "
+    "openbsd57 openbsd58 openbsd59 openbsd60 custom".split()
+)
+DISK_TYPES = ("ahci-hd", "virtio-blk")
+NET_TYPES = ("virtio-net", "e1000")
+RESOLUTIONS = (
+    "1920x1200",
+    "1920x1080",
+    "1600x1200",
+    "1600x900",
+    "1280x1024",
+    "1280x720",
+    "1024x768",
+    "800x600",
+    "640x480",
+)
+COMPRESSIONS = (
+    "inherit",
+    "on",
+    "off",
+    "lzjb",
+    "gzip",
+    *(f"gzip-{level}" for level in range(1, 10)),
+    "zle",
+    "lz4",
+    "zstd",
+)
+CACHES = ("inherit", "all", "none", "metadata")
+SNAPSHOT = Match(r"@[A-Za-z0-9_.:-]{1,200}", "@name", "@ and a snapshot's name")
+VERSION = Match(r"[0-9]{4}", "nnnn", "four digits")
+SERIAL = Match(r"nmdm(0|[1-9][0-9]{0,5})", "nmdm{n}", "nmdm and a number, such as nmdm50")
+DEVICE = Match(
+    r"[a-z][a-z0-9_-]*(,[A-Za-z0-9_./:=@+;\[\]-]+)*",
+    "device[,option...]",
+    "a bhyve device such as virtio-rnd or passthru,2/0/0, without blanks, quotes or %",
+)
+YES, ON = Flag(), Flag("on", "off")
+TEXT = Text()
+
+
+class Pool(Section):
+    """Properties of the chyves dataset on one pool (`pool.cfg`)."""
+
+    creation = Property(
+        TEXT,
+        "",
+        "When and by what the datasets were made.",
+        example="Created on 20261101 by chyves 0.3.0",
+        writer=Writer.CHYVES,
+        when=When.NOW,
+    )
+    dataset_version = Property(
+        VERSION,
+        DATASET_VERSION,
+        "Version of the layout of the datasets.",
+        example="0005",
+        writer=Writer.CHYVES,
+        when=When.NOW,
+    )
+    dataset_role = Property(
+        Choice(("primary", "secondary", "offline")),
+        "secondary",
+        "The primary pool holds the global properties, the defaults, the resources and the log.",
+        example="primary",
+        writer=Writer.CHYVES,
+        when=When.NOW,
+    )
+
+
+class Global(Section):
+    """Properties of the whole host (`global.cfg` on the primary pool)."""
+
+    auto_load_kernel_mods = Property(
+        YES, "yes", "Load vmm, nmdm, if_tuntap, bridgestp and if_bridge when a guest starts.", example="no"
+    )
+    bridge_phy_attach = Numbered(
+        Maybe(Named(lambda text: text if text == "private" else names.uplink(text), "interface|private")),
+        "-",
+        "The interface that bridge{n} is attached to, or private for none.",
+        name="bridge{n}_phy_attach",
+        example="em0",
+        writer=Writer.NETWORK,
+    )
+    bridge_tap_members = Numbered(
+        Several(Named(names.guest_interface, "tap{n}")),
+        "-",
+        "The taps that are on bridge{n}.",
+        name="bridge{n}_tap_members",
+        example="tap50,tap51",
+        writer=Writer.NETWORK,
+    )
+    check_for_updates = Property(
+        TEXT, "off", "Kept from 0.2.0 and never used: chyves does not ask the web.", example="off", when=When.NOW
+    )
+    check_for_updates_last_check = Property(
+        TEXT, "-", "Kept from 0.2.0 and never used.", example="20160901", when=When.NOW
+    )
+    check_for_updates_last_check_status = Property(
+        TEXT, "-", "Kept from 0.2.0 and never used.", example="current", when=When.NOW
+    )
+    check_for_updates_timeout_seconds = Property(
+        TEXT, "3", "Kept from 0.2.0 and never used.", example="5", when=When.NOW
+    )
+    check_for_updates_unique_id = Property(TEXT, "-", "Kept from 0.2.0 and never used.", example="-", when=When.NOW)
+    console_start_offset = Property(
+        Int(0, 32767),
+        "50",
+        "The first number tried for the serial console of a new guest.",
+        example="100",
+        when=When.NOW,
+    )
+    consolidate_bhyve_pci_devices = Property(
+        YES,
+        "no",
+        "Put eight devices on a PCI slot and 32 ahci-hd disks on a controller, for devices that have no place yet.",
+        example="yes",
+    )
+    default_clone_flag = Property(
+        Choice(("-iu", "-ie", "-cu", "-ce")),
+        "-iu",
+        "How clone works when it is not told.",
+        example="-ce",
+        when=When.NOW,
+    )
+    default_info_flags = Property(
+        Match(r"-[zbprvstcudnakwlh]+", "flags", "flags of info such as -bs"),
+        "-h",
+        "Flags of info when it is given none.",
+        example="-bs",
+        when=When.NOW,
+    )
+    default_list_flags = Property(
+        Match(r"-[zbprvstcudnakwl]+", "flags", "flags of info such as -skdp"),
+        "-skdp",
+        "Flags of list.",
+        example="-sb",
+        when=When.NOW,
+    )
+    dev_mode = Property(
+        Choice(("off", "on", "-x", "-v", "-n")), "off", "Allow the dev command.", example="on", when=When.NOW
+    )
+    eject_iso_on_n_reboot = Property(
+        Int(0, 1000), "1", "Take the medium out after so many reboots; 0 leaves it in.", example="2", since="0.2.0"
+    )
+    log_mode = Property(
+        Choice(("dual", "host", "guest", "off")),
+        "dual",
+        "Whether the host's log, the guest's, or both are written.",
+        example="guest",
+        when=When.NOW,
+    )
+    log_to_file = Property(YES, "yes", "Write logs to files.", example="no", when=When.NOW)
+    network_design_mode = Property(
+        Choice(("auto", "system")),
+        "auto",
+        "auto: chyves makes bridges and taps; system: the administrator does, and chyves uses them.",
+        example="system",
+    )
+    restrict_new_property_names = Property(
+        ON, "on", "Refuse to set a guest property whose name is not known.", example="off", when=When.NOW
+    )
+    stdout_level = Property(
+        Int(0, 3),
+        "2",
+        "How much is told: 1 actions, 2 steps, 3 also the loader's and bhyve's lines.",
+        example="3",
+        when=When.NOW,
+    )
+    tap_start_offset = Property(
+        Int(0, 32767), "50", "The first number tried for the tap of a new guest.", example="100", when=When.NOW
+    )
+    tap_up_by_default = Property(
+        YES, "yes", "Set net.link.tap.up_on_open=1 when a guest starts, for hosts before 13.0.", example="no"
+    )
+    vlan_iface_base_name = Property(
+        Match(r"[a-z]{1,10}", "letters", "letters, such as vlan"),
+        "vlan",
+        "What vlan interfaces are called before their number.",
+        example="vlan",
+        when=When.NOW,
+    )
+    uefi_vnc_port_start_offset = Property(
+        Int(1, 65535), "5900", "The first port tried for the frame buffer of a guest.", example="5950", when=When.NOW
+    )
+
+
+class Guest(Section):
+    """Properties of one guest (`.cfg`)."""
+
+    bargs = Property(
+        Flags(), "-A -H -P -S", "Options given to bhyve(8) as they are.", example="-A -H -P -w", inherited=True
+    )
+    bhyveload_flags = Property(
+        Flags(),
+        "",
+        "Options given to bhyveload(8) as they are.",
+        example="-e autoboot_delay=3",
+        since="0.2.0",
+        inherited=True,
+    )
+    bhyve_disk_type = Property(
+        Choice(DISK_TYPES), "ahci-hd", "The device that disks are.", example="virtio-blk", since="0.2.0", inherited=True
+    )
+    bhyve_net_type = Property(
+        Choice(NET_TYPES), "virtio-net", "The device that network cards are.", example="e1000", inherited=True
+    )
+    chyves_guest_version = Property(
+        VERSION,
+        GUEST_VERSION,
+        "Version of the guest's properties.",
+        example="0300",
+        writer=Writer.CHYVES,
+        when=When.NOW,
+    )
+    cpu = Property(
+        Int(1, 65535), "1", "Virtual processors; no more than bhyve allows on this host.", example="4", inherited=True
+    )
+    creation = Property(
+        TEXT,
+        "",
+        "When and by what the guest was made.",
+        example="Created on 20261101 by chyves 0.3.0",
+        writer=Writer.CHYVES,
+        when=When.NOW,
+    )
+    description = Property(TEXT, "-", "A line for the list.", example="mail server", when=When.NOW)
+    notes = Property(TEXT, "-", "A line for the administrator.", example="moves in May", when=When.NOW)
+    disk_description = Numbered(
+        TEXT, "-", "A line on disk{n}.", name="disk{n}_description", example="data", when=When.NOW
+    )
+    disk_notes = Numbered(
+        TEXT,
+        "-",
+        "A line on disk{n} for the administrator.",
+        name="disk{n}_notes",
+        example="from the old host",
+        when=When.NOW,
+    )
+    eject_iso_on_n_reboot = Property(
+        Maybe(Int(0, 1000)),
+        "-",
+        "Take the medium out after so many reboots; 0 leaves it in; not set: the global property counts.",
+        example="2",
+        since="0.2.0",
+        unset=True,
+    )
+    loader = Property(
+        Choice(("bhyveload", "uefi", "grub-bhyve")),
+        "bhyveload",
+        "What loads the guest.",
+        example="uefi",
+        inherited=True,
+    )
+    net_ifaces = Property(
+        Several(Named(names.guest_interface, "tap{n}|vale{s}[:{p}]")),
+        "-",
+        "The guest's network interfaces.",
+        example="tap50,tap51",
+        writer=Writer.NETWORK,
+    )
+    os = Property(
+        Choice(SYSTEMS), "default", "The recipe by which grub-bhyve loads the guest.", example="debian", inherited=True
+    )
+    pcidev = Numbered(
+        DEVICE,
+        "",
+        "A further device of bhyve(8), as after -s slot.",
+        name="pcidev_{n}",
+        example="passthru,2/0/0",
+        unset=True,
+    )
+    pci_slots = Property(
+        Slots(),
+        "",
+        "Where the guest's devices sit on the PCI bus; kept so that none moves when another comes or goes.",
+        example="disk0=4:0,tap50=5:0",
+        since="0.3.0",
+        writer=Writer.CHYVES,
+        unset=True,
+    )
+    ram = Property(Size(low=1 << 20), "256M", "Memory; a number alone counts megabytes.", example="2G", inherited=True)
+    rcboot = Property(
+        Int(0, 1 << 16),
+        "0",
+        "0: not started with the host; a higher number starts earlier.",
+        example="10",
+        when=When.NOW,
+        inherited=True,
+    )
+    revert_to_snapshot = Property(
+        Maybe(SNAPSHOT, ""),
+        "",
+        "The snapshot that revert_to_snapshot_method goes back to; empty for the latest.",
+        example="@clean",
+        inherited=True,
+    )
+    revert_to_snapshot_method = Property(
+        Choice(("off", "start", "reboot", "both")),
+        "off",
+        "When the guest goes back to a snapshot.",
+        example="start",
+        inherited=True,
+    )
+    serial = Property(Maybe(SERIAL), "-", "The null-modem pair of the serial console.", example="nmdm50")
+    stop_timeout = Property(
+        Int(1, 86400),
+        "60",
+        "Seconds that stop waits for the guest to power off.",
+        example="120",
+        since="0.3.0",
+        when=When.NOW,
+        inherited=True,
+    )
+    tap_mac = Numbered(Mac(), "", "The Ethernet address of tap{n}.", name="tap{n}_mac", example="58:9c:fc:00:00:01")
+    template = Property(YES, "no", "A template does not start; it is there to be cloned.", example="yes", when=When.NOW)
+    uefi_console_output = Property(
+        Choice(("serial", "vnc")), "serial", "Where a UEFI guest shows its console.", example="vnc", inherited=True
+    )
+    uefi_firmware = Property(
+        Maybe(BARE_NAME), "-", "The firmware that a UEFI guest boots with.", example="BHYVE_UEFI.fd", inherited=True
+    )
+    uefi_vnc_client = Property(
+        Choice(("print", "freerdp", "custom", "off")),
+        "print",
+        "What console vnc does.",
+        example="freerdp",
+        when=When.NOW,
+        inherited=True,
+    )
+    uefi_vnc_client_custom_cmd = Property(
+        TEXT,
+        "",
+        "The command that console vnc runs for uefi_vnc_client=custom.",
+        example="vncviewer",
+        when=When.NOW,
+        inherited=True,
+    )
+    uefi_vnc_ip = Property(
+        Ipv4(), "127.0.0.1", "The address at which the frame buffer listens.", example="192.0.2.1", inherited=True
+    )
+    uefi_vnc_mouse_type = Property(
+        Choice(("ps2", "usb3")), "ps2", "The mouse that a VNC viewer moves.", example="usb3", inherited=True
+    )
+    uefi_vnc_pause_until_client_connect = Property(
+        YES, "no", "Wait with booting until a viewer connects.", example="yes", inherited=True
+    )
+    uefi_vnc_port = Property(Maybe(Int(1, 65535)), "-", "The port at which the frame buffer listens.", example="5901")
+    uefi_vnc_res = Property(
+        Choice(RESOLUTIONS), "800x600", "The size of the frame buffer.", example="1280x720", inherited=True
+    )
+    uuid = Property(
+        Maybe(Uuid()), "-", "The identity that the guest sees.", example="0b1c5ec0-7b8e-11f0-9c6e-589cfc000001"
+    )
+    virtio_block_options = Numbered(
+        BlockOptions(),
+        "",
+        "Options of bhyve(8) for disk{n}.",
+        name="virtio_block_options_disk{n}",
+        example="nocache,sectorsize=512/4096",
+        unset=True,
+    )
+
+
+class DefaultsOnly(Section):
+    """Properties that only `.defaults` has: what a new guest's datasets and network are made from."""
+
+    bridge = Property(
+        Named(names.bridge, "bridge{n}"),
+        "bridge0",
+        "The bridge that a new guest's tap joins.",
+        example="bridge1",
+        when=When.NOW,
+    )
+    size = Property(
+        Size("G", low=1 << 20),
+        "8G",
+        "Size of a new guest's first disk; a number alone counts gigabytes.",
+        example="20G",
+        when=When.NOW,
+    )
+    disk_volmode = Property(
+        Choice(("dev", "geom", "inherit")), "dev", "volmode of new volumes.", example="geom", when=When.NOW
+    )
+    disk_volblocksize = Property(
+        Size("", low=512, high=128 << 10, power_of_two=True),
+        "16K",
+        "volblocksize of new volumes; 0.2.0 took 512, which makes every volume slow and large.",
+        example="64K",
+        when=When.NOW,
+    )
+    disk_dedup = Property(
+        Choice(("inherit", "on", "off", "verify", "sha256")),
+        "inherit",
+        "dedup of new volumes.",
+        example="off",
+        when=When.NOW,
+    )
+    disk_compression = Property(
+        Choice(COMPRESSIONS), "inherit", "compression of new volumes.", example="lz4", when=When.NOW
+    )
+    disk_primarycache = Property(
+        Choice(CACHES), "inherit", "primarycache of new volumes.", example="metadata", when=When.NOW
+    )
+    disk_secondarycache = Property(
+        Choice(CACHES), "inherit", "secondarycache of new volumes.", example="none", when=When.NOW
+    )
+
+
+class Defaults(DefaultsOnly, Guest):
+    """What new guests begin with (`.defaults` on the primary pool): the inherited guest properties, and its own."""
+
+
+Defaults.table = {name: row for name, row in Defaults.table.items() if row.inherited or name in DefaultsOnly.table}
+Defaults.numbered = {}

@@ -1,0 +1,58 @@
+# chyves: make what tells what there is. Written for make(1) of FreeBSD and for GNU make.
+.POSIX:
+
+PREFIX = /usr/local
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+
+.PHONY: what demo test lint bench man install deinstall installrc rcremove clean
+
+what:	## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf 'make %-10s  %s\n' "$$target" "$$text"; done
+
+demo:	## make a lab, boot a real guest in it and show its life
+	@PYTHON=$(PYTHON) setup/packages lab system
+	@$(MAKE) -s $(VENV)/complete
+	@$(BIN)/python demo/run.py
+
+test: lint	## check the code and run all tests
+	$(BIN)/pytest -n 2 --dist worksteal
+
+lint:	## linters, types, rings, shell scripts and the manual
+	@PYTHON=$(PYTHON) setup/packages lab system test
+	@$(MAKE) -s $(VENV)/complete
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	shellcheck $$(grep -rlE '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d .ci tests)
+	mandoc -T lint -W warning man/chyves.8
+
+bench:	## count processes and system calls of listings, and compare their time
+	@PYTHON=$(PYTHON) setup/packages lab bench
+	@$(MAKE) -s $(VENV)/complete
+	@$(BIN)/python bench/run.py
+
+man:	## check the manual and render it to build/chyves.8.html
+	mandoc -T lint -W warning man/chyves.8
+	@mkdir -p build
+	mandoc -T html -O style=mandoc.css man/chyves.8 > build/chyves.8.html
+
+install:	## put chyves below PREFIX (and DESTDIR); touches no dataset
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/install program
+
+deinstall:	## take away what install put there
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/deinstall program
+
+installrc:	## put the rc.d script there that starts guests with the host
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' setup/install rc
+
+rcremove:	## take away the rc.d script
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' setup/deinstall rc
+
+clean:	## take away what the other targets made in this checkout
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find chyves tests demo bench -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/complete: setup.cfg setup/environment
+	@PYTHON=$(PYTHON) setup/environment $(VENV)

@@ -1,0 +1,42 @@
+"""What the tests that boot guests share: the small real system that demo/system/build makes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(__file__).parents[2] / "demo" / "system" / "build"
+PROMPT = "tiny# "
+
+
+@dataclass(frozen=True)
+class System:
+    """The pictures of the small system; see demo/system/build. They are shared: a guest gets a copy of the disk."""
+
+    directory: Path
+
+    @property
+    def iso(self) -> Path:
+        return self.directory / "tiny.iso"
+
+    @property
+    def disk(self) -> Path:
+        return self.directory / "tiny.img"
+
+
+@pytest.fixture(scope="session")
+def system() -> System:
+    """The small system, built once on a machine (some seconds, and a download of 27 MB) and then kept."""
+    if shutil.which("apt-get") is None:
+        pytest.skip("the system that guests boot is built from Debian packages, and here is no apt-get")
+    with open(Path(tempfile.gettempdir()) / f"chyves-system-{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = subprocess.run([str(BUILD)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True)
+    return System(Path(built.stdout.strip()))

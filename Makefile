@@ -39,16 +39,16 @@ man:	## check the manual and render it to build/chyves.8.html
 	mandoc -T html -O style=mandoc.css man/chyves.8 > build/chyves.8.html
 
 install:	## put chyves below PREFIX (and DESTDIR); touches no dataset
-	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/install program
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host install
 
 deinstall:	## take away what install put there
-	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/deinstall program
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host deinstall
 
 installrc:	## put the rc.d script there that starts guests with the host
-	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' setup/install rc
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host installrc
 
 rcremove:	## take away the rc.d script
-	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' setup/deinstall rc
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host rcremove
 
 clean:	## take away what the other targets made in this checkout
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

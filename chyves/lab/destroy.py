@@ -1,0 +1,44 @@
+"""Remove a lab and all that is in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from chyves.errors import ChyvesError
+from chyves.lab import vmm
+from chyves.lab.create import default_place
+from chyves.lab.place import SETTINGS, Lab
+
+
+def destroy(directory: str | None, yes: bool = False) -> str:
+    """Remove a lab, after ending the guests that run in it, and return what was done.
+
+    Asks on a terminal unless `yes`. Raises ChyvesError for a directory that is not a lab, and when not confirmed.
+    """
+    lab = Lab.open(Path(directory).absolute() if directory else default_place())
+    if not (lab.bin.is_dir() and lab.root.is_dir() and lab.state.is_dir()):
+        raise ChyvesError(f"{lab.top}: has {SETTINGS} but is no whole lab; look at it and remove it by hand")
+    if not yes:
+        _ask(lab)
+    ended = _end_guests(lab)
+    shutil.rmtree(lab.top)
+    told = f"{lab.top} is removed"
+    return f"{told}; its guests were ended first: {', '.join(ended)}\n" if ended else f"{told}\n"
+
+
+def _ask(lab: Lab) -> None:
+    if not sys.stdin.isatty():
+        raise ChyvesError(f"{lab.top}: would be removed with all that is in it; say --yes to do so")
+    if input(f"Remove {lab.top} and all guests, disks and media in it? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ChyvesError(f"{lab.top}: nothing was removed")
+
+
+def _end_guests(lab: Lab) -> list[str]:
+    """Pull the plug of every virtual machine; a bhyve whose machine is gone ends by itself."""
+    names = vmm.names(lab)
+    for name in names:
+        subprocess.run([lab.bin / "bhyvectl", f"--vm={name}", "--destroy"], stdin=subprocess.DEVNULL, check=False)
+    return names

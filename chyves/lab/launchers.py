@@ -1,0 +1,34 @@
+"""The programs in a lab's `bin`: one small file each, which runs the module of its name."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from pathlib import Path
+
+from chyves.lab import programs
+from chyves.lab.place import Lab
+
+LAUNCHER = """\
+#!{python} -IS
+import sys
+sys.path.insert(0, {package!r})
+from chyves.lab.programs import run
+sys.exit(run({launcher!r}, sys.argv[1:]))
+"""
+
+
+def names() -> list[str]:
+    """The programs that a lab has."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(programs.__path__))
+
+
+def write(lab: Lab) -> None:
+    """Make the launchers of a lab, for the Python that runs now; the lab needs nothing but its standard library."""
+    lab.bin.mkdir(exist_ok=True)
+    package = str(Path(programs.__file__).parents[3])
+    for name in names():
+        launcher = lab.bin / name
+        python = Path(sys.executable).resolve()
+        launcher.write_text(LAUNCHER.format(python=python, package=package, launcher=str(launcher)))
+        launcher.chmod(0o755)

@@ -1,0 +1,36 @@
+"""The lab's network: interfaces that ifconfig makes and guests are plugged into."""
+
+from __future__ import annotations
+
+from chyves.errors import Busy, ChyvesError
+from chyves.lab.network.interface import changing
+from chyves.lab.place import Lab
+
+
+def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
+    """Open a tap for a process and return QEMU's words for it (`-netdev ...,id=net{unit}`).
+
+    Raises ChyvesError when there is no such tap, and Busy when another living process has it open.
+    """
+    with changing(lab) as interfaces:
+        tap = interfaces.by_device(interface)
+        if tap is None:
+            raise ChyvesError(f"{interface}: no such interface; make it with: ifconfig {interface} create")
+        if tap.opened_by not in (0, pid):
+            raise Busy(f"{interface}: is opened by process {tap.opened_by}")
+        tap.opened(pid)
+        if interfaces.kernel.sysctl("net.link.tap.up_on_open") == "1":
+            tap.up = True
+    return ["-netdev", f"user,id=net{unit},restrict=on"]
+
+
+def release(lab: Lab, interface: str, pid: int) -> None:
+    """Close a tap that a process has open; nothing where it has not, or where the tap is gone."""
+    with changing(lab) as interfaces:
+        tap = interfaces.by_device(interface)
+        if tap is not None and tap.opener == pid:
+            tap.closed()
+
+
+def enter(lab: Lab) -> None:
+    """Join the lab's network, in the process that is about to become QEMU."""

@@ -1,0 +1,100 @@
+"""The processes that a lab's host has: those of the real machine, but for the guests of other labs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from chyves.lab.place import Lab
+
+GUEST_TITLES = ("bhyve: ",)
+CARRIER = "qemu-system-"
+
+
+class Process(NamedTuple):
+    """A process: its numbers, when it began (ticks since the machine started), memory in KiB, name and words."""
+
+    pid: int
+    ppid: int
+    pgid: int
+    sid: int
+    tty: int
+    uid: int
+    state: str
+    began: int
+    ticks: int
+    vsz: int
+    rss: int
+    comm: str
+    words: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The command line as ps shows it; a process that tells none is shown by its name in brackets."""
+        return " ".join(self.words) if self.words else f"[{self.comm}]"
+
+
+def processes(lab: Lab) -> Iterator[Process]:
+    """Every process that a program of this lab can see, in the order of their numbers."""
+    for name in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+        process = _read(lab, int(name))
+        if process and _visible(lab, process):
+            yield process
+
+
+def _read(lab: Lab, pid: int) -> Process | None:
+    place = Path(f"/proc/{pid}")
+    try:
+        head, _, tail = (place / "stat").read_text(errors="replace").rpartition(")")
+        said = (place / "cmdline").read_bytes()
+        uid = place.stat().st_uid
+    except OSError:
+        return None
+    facts = tail.split()
+    words = tuple(os.fsdecode(word) for word in said.rstrip(b"\0").split(b"\0")) if said else ()
+    return Process(
+        pid=pid,
+        ppid=int(facts[1]),
+        pgid=int(facts[2]),
+        sid=int(facts[3]),
+        tty=int(facts[4]),
+        uid=uid,
+        state=facts[0],
+        began=int(facts[19]),
+        ticks=int(facts[11]) + int(facts[12]),
+        vsz=int(facts[20]) // 1024,
+        rss=int(facts[21]) * os.sysconf("SC_PAGE_SIZE") // 1024,
+        comm=head.partition("(")[2],
+        words=_without_launcher(lab, words),
+    )
+
+
+def _without_launcher(lab: Lab, words: tuple[str, ...]) -> tuple[str, ...]:
+    """A program of the lab is shown as it was called, not as the Python that runs it."""
+    if len(words) > 2 and words[1] == "-IS" and Path(words[2]).parent == lab.bin:
+        return (Path(words[2]).name, *words[3:])
+    return words
+
+
+def _visible(lab: Lab, process: Process) -> bool:
+    if process.comm.startswith(CARRIER[:15]):
+        return not any(str(lab.top) in word for word in process.words)
+    return not process.command.startswith(GUEST_TITLES) or uses(lab, process.pid)
+
+
+def uses(lab: Lab, pid: int) -> bool:
+    """Whether a process has a file of this lab open: its own guests have their /dev/vmm/NAME, those of others not."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return False
+    return any(_leads_into(lab, f"/proc/{pid}/fd/{name}") for name in names)
+
+
+def _leads_into(lab: Lab, link: str) -> bool:
+    try:
+        return os.readlink(link).startswith(f"{lab.top}/")
+    except OSError:
+        return False

@@ -1,0 +1,113 @@
+"""What a guest's devices become: words for QEMU, PCI addresses, and what must be held while the guest runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chyves.lab.bhyve.config import Config
+from chyves.lab.place import Lab
+
+Spot = tuple[int, int, int]
+
+FIRST_FREE, LAST_FREE = 30, 1
+
+
+class Broken(Exception):
+    """A device could not be initialised: bhyve prints the text, and that the initialisation failed because of `why`."""
+
+    def __init__(self, text: str, why: str = "Unknown error: 0") -> None:
+        super().__init__(text)
+        self.text, self.why = text, why
+
+
+def quoted(text: str | Path) -> str:
+    """A value inside an option of QEMU: a comma is written twice."""
+    return str(text).replace(",", ",,")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A medium that the guest has: `kind` is hd or cd; `id` names its drive in QEMU."""
+
+    kind: str
+    path: Path
+    id: str
+
+
+@dataclass
+class Board:
+    """A guest while its devices are initialised.
+
+    `boot` maps a medium's path to its place in the boot order, where a loader decided that. `held` are descriptors
+    that stay open as long as the guest runs, `taps` the interfaces to be given back after it.
+    """
+
+    lab: Lab
+    name: str
+    config: Config
+    boot: dict[Path, int] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+    disks: list[Disk] = field(default_factory=list)
+    taps: list[str] = field(default_factory=list)
+    consoles: dict[str, int] = field(default_factory=dict)
+    held: list[int] = field(default_factory=list)
+    has_lpc: bool = False
+    has_screen: bool = False
+    waits_for_viewer: bool = False
+    uses_stdio: bool = False
+
+    def add(self, *words: str) -> None:
+        """Add words to QEMU's command line."""
+        self.words += words
+
+    def device(self, kind: str, spot: Spot | None, *properties: str) -> None:
+        """Add a device; on the PCI bus where a spot is given (None: the next free one)."""
+        self.add("-device", ",".join((kind, self.slots.address(spot), *properties)))
+
+    @property
+    def number(self) -> int:
+        """A number that no device so far has, for the names of QEMU's objects."""
+        return len(self.words)
+
+    def plan(self, builtin: Iterable[Spot], devices: Iterable[Spot]) -> None:
+        """Decide which address each spot has in QEMU; `builtin` are devices that QEMU's machine has anyway."""
+        self.slots = Slots(list(builtin), list(devices))
+        for words in self.slots.bridges():
+            self.add("-device", words)
+
+
+class Slots:
+    """bhyve's bus:slot:function as addresses of QEMU's q35 machine, which itself sits at 0:0 and 31:0.
+
+    Bus 0 keeps its numbers; a device at 0:0 or 31:0 moves to a free slot. Every other bus becomes a bridge on bus 0,
+    in the order of their numbers (firmware numbers them from 1). Where bhyve has a bridge or LPC as function 0
+    beside other functions, a device that does nothing stands there, else the guest would not see the others.
+    """
+
+    def __init__(self, builtin: list[Spot], devices: list[Spot]) -> None:
+        self._several = {spot[:2] for spot in (*builtin, *devices) if spot[2]}
+        self._moved = {spot for spot in devices if spot[0] == 0 and (spot[1] == 0 or spot[1:] == (31, 0))}
+        self._free = [
+            slot for slot in range(FIRST_FREE, LAST_FREE - 1, -1) if not any(spot[:2] == (0, slot) for spot in devices)
+        ]
+        self._standing = [s for s in builtin if s[2] == 0 and s[:2] in self._several and s[:2] not in ((0, 0), (0, 31))]
+        self._buses = sorted({spot[0] for spot in (*devices, *self._standing)} - {0})
+
+    def bridges(self) -> list[str]:
+        """Bridges for the buses above 0, and stand-ins for functions 0."""
+        words = []
+        for number, bus in enumerate(self._buses, 1):
+            words.append(f"pci-bridge,id=bus{bus},chassis_nr={number},shpc=off,addr=0x{self._free.pop():x}")
+        words += [f"pci-testdev,{self.address(spot)}" for spot in self._standing]
+        return words
+
+    def address(self, spot: Spot | None) -> str:
+        """The properties that put a device at a spot, or into the next free slot."""
+        if spot is None or spot in self._moved:
+            return f"bus=pcie.0,addr=0x{self._free.pop(0):x}"
+        bus, slot, function = spot
+        where = f"bus={f'bus{bus}' if bus else 'pcie.0'},addr=0x{slot:x}.0x{function:x}"
+        several = spot[:2] in self._several and function == 0
+        return f"{where},multifunction=on" if several else where

@@ -1,0 +1,67 @@
+"""Serial ports: the LPC bridge's com1 to com4 and the PCI uart, over a terminal, stdio or TCP (section 1.8)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from chyves.lab import nmdm
+from chyves.lab.bhyve.board import Board, Broken, Spot, quoted
+from chyves.lab.bhyve.config import Config
+from chyves.lab.bhyve.ends import strerror
+from chyves.lab.bhyve.lpc import lpc_devices
+from chyves.lab.releases import release
+
+TCP_SINCE = (14, 2)
+
+
+def com_ports(board: Board) -> None:
+    """Connect the serial ports of the LPC bridge that have a backend."""
+    for name in lpc_devices(board.lab.release):
+        path = board.config.get(f"lpc.{name}.path") if name.startswith("com") else None
+        if path is None:
+            continue
+        try:
+            words = _backend(board, name, path)
+        except (OSError, ValueError):
+            text = f"Unable to initialize backend '{path}' for LPC device {name}"
+            raise Broken(text, strerror(6)) from None
+        board.add("-chardev", words, "-device", f"isa-serial,chardev={name},index={int(name[3:]) - 1}")
+
+
+def uart(board: Board, node: Config, spot: Spot) -> None:
+    """A serial port on the PCI bus."""
+    path, name = node.get("path"), f"uart{board.number}"
+    try:
+        words = _backend(board, name, path) if path else f"null,id={name}"
+    except (OSError, ValueError):
+        raise Broken(f"Unable to initialize backend '{path}' for pci uart at {spot[1]}:{spot[2]}") from None
+    board.add("-chardev", words)
+    board.device("pci-serial", spot, f"chardev={name}")
+
+
+def _backend(board: Board, name: str, path: str) -> str:
+    """The words of a character device; raises OSError or ValueError where the backend is none."""
+    if path == "stdio":
+        if board.uses_stdio:
+            raise ValueError(path)
+        board.uses_stdio = True
+        board.consoles[name] = 1
+        return f"stdio,id={name},signal=off"
+    remote = re.fullmatch(r"tcp=(.+):(\d+)", path)
+    if remote and release(board.lab.release).number >= TCP_SINCE:
+        return f"socket,id={name},host={quoted(remote[1].strip('[]'))},port={remote[2]},server=on,wait=off"
+    terminal = _terminal(board, path)
+    board.held.append(terminal)
+    board.consoles[name] = terminal
+    return f"serial,id={name},path={os.ttyname(terminal)}"
+
+
+def _terminal(board: Board, path: str) -> int:
+    if nmdm.end_named(path):
+        return nmdm.open_end(board.lab, path)
+    terminal = os.open(board.lab.inside(path), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    if not os.isatty(terminal):
+        os.close(terminal)
+        raise ValueError(path)
+    return terminal

@@ -1,0 +1,175 @@
+"""The emulations of bhyve as devices of QEMU, in the order in which bhyve initialises them (sections 1.5 and 1.6)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+
+from chyves.errors import ChyvesError
+from chyves.lab.bhyve import consoles, disks
+from chyves.lab.bhyve.board import Board, Broken, Spot
+from chyves.lab.bhyve.config import Config
+from chyves.lab.bhyve.ends import End, Stop, fatal, strerror
+from chyves.lab.bhyve.firmware import load_rom
+from chyves.lab.bhyve.screen import fbuf
+from chyves.lab.bhyve.slots import ALIASES, BUSES, FUNCTIONS, SLOTS, emulations
+from chyves.lab.releases import release
+
+NOT_CARRIED = ("virtio-9p", "virtio-scsi", "virtio-console", "virtio-input", "hda")
+BUILT_IN = ("hostbridge", "amd_hostbridge", "lpc")
+INVALID = strerror(22)
+
+
+def initialise(board: Board) -> None:
+    """Initialise every device, bus by bus and slot by slot; raises Stop (4) with bhyve's words for what is wrong."""
+    try:
+        if release(board.lab.release).number >= (15, 0):
+            load_rom(board)
+        found = list(_devices(board))
+        built_in = [spot for spot, emulation, _ in found if emulation in BUILT_IN]
+        board.plan(built_in, [spot for spot, emulation, _ in found if emulation not in BUILT_IN])
+        for spot, emulation, node in found:
+            _initialise_one(board, spot, emulation, node)
+    except Broken as error:
+        raise Stop(End.ERROR, f"{error.text}\nDevice emulation initialization error: {error.why}") from None
+
+
+def _devices(board: Board) -> list[tuple[Spot, str, Config]]:
+    """Every spot that has a node, in order, with its emulation."""
+    known = emulations(board.lab.release)
+    found = []
+    spots = ((bus, slot, function) for bus in range(BUSES) for slot in range(SLOTS) for function in range(FUNCTIONS))
+    pci = board.config.node("pci")
+    for spot in spots if pci else ():
+        node = board.config.node("pci." + ".".join(map(str, spot)))
+        if node is None:
+            continue
+        told = "pci slot " + ":".join(map(str, spot))
+        emulation = node.get("device")
+        if emulation is None:
+            raise Broken(f'{told}: missing "device" value', INVALID)
+        if emulation not in known:
+            raise Broken(f'{told}: unknown device "{emulation}"', INVALID)
+        if emulation in ALIASES:
+            raise Broken(f'{told}: legacy device "{emulation}", use "{ALIASES[emulation]}" instead', INVALID)
+        found.append((spot, emulation, node))
+    return found
+
+
+def _initialise_one(board: Board, spot: Spot, emulation: str, node: Config) -> None:
+    if emulation in NOT_CARRIED:
+        fatal(f"{emulation} at {':'.join(map(str, spot))}: the lab has no such device; take it off this guest")
+    DEVICES[emulation](board, node, spot)
+
+
+def _nothing(_board: Board, _node: Config, _spot: Spot) -> None:
+    """QEMU's machine has a host bridge of its own."""
+
+
+def _lpc(board: Board, _: Config, spot: Spot) -> None:
+    if board.has_lpc:
+        raise Broken("Only one LPC bridge is allowed.")
+    if spot[0] != 0:
+        raise Broken("LPC bridge can be present only on bus 0.")
+    board.has_lpc = True
+    if release(board.lab.release).number < (15, 0):
+        load_rom(board)
+    consoles.com_ports(board)
+
+
+def _network(model: str) -> Callable[[Board, Config, Spot], None]:
+    def nic(board: Board, node: Config, spot: Spot) -> None:
+        name = node.get("backend")
+        unit = len(board.taps)
+        properties = [] if name is None else [f"netdev=net{unit}"]
+        properties += [f"mac={_mac(board, node, spot)}", "romfile="]
+        if model == "virtio-net-pci":
+            properties += _mtu(node)
+        if name is not None:
+            _open_tap(board, name, unit)
+        board.device(model, spot, *properties)
+
+    return nic
+
+
+def _open_tap(board: Board, name: str, unit: int) -> None:
+    if name.startswith(("netgraph", "netmap:", "vale", "slirp", "ngd")):
+        fatal(f"{name}: the lab has no such network backend; give the guest a tap")
+    if not name.startswith(("tap", "vmnet")):
+        raise Broken(f"{name}: unknown network backend", INVALID)
+    from chyves.lab import network
+
+    try:
+        board.add(*network.attach(board.lab, name, unit, os.getpid()))
+    except ChyvesError as error:
+        raise Broken(f"open of tap device /dev/{name} failed: {error}", strerror(16)) from None
+    board.taps.append(name)
+
+
+def _mac(board: Board, node: Config, spot: Spot) -> str:
+    """The address given; else the one that bhyve makes of slot, function and the guest's name."""
+    given = node.get("mac")
+    if given is None:
+        digest = hashlib.md5(f"{spot[1]}-{spot[2]}-{board.name}".encode()).digest()
+        return "00:a0:98:" + ":".join(f"{byte:02x}" for byte in digest[:3])
+    octets = given.split(":")
+    right = len(octets) == 6 and all(re.fullmatch("[0-9a-fA-F]{1,2}", octet) for octet in octets)
+    numbers = [int(octet, 16) for octet in octets] if right else [1]
+    if numbers[0] & 1 or not any(numbers):
+        raise Broken(f"Invalid MAC address {given}", INVALID)
+    return ":".join(f"{number:02x}" for number in numbers)
+
+
+def _mtu(node: Config) -> list[str]:
+    given = node.get("mtu")
+    if given is None:
+        return []
+    if not given.isdigit() or not 68 <= int(given) <= 65535:
+        raise Broken(f"Invalid MTU {given}", INVALID)
+    return [f"host_mtu={given}"]
+
+
+def _random(board: Board, _: Config, spot: Spot) -> None:
+    board.device("virtio-rng-pci", spot)
+
+
+def _xhci(board: Board, node: Config, spot: Spot) -> None:
+    name = f"xhci{board.number}"
+    board.device("qemu-xhci", spot, f"id={name}")
+    slots = node.node("slot")
+    for slot in slots.names() if slots else ():
+        kind = node.get(f"slot.{slot}.device")
+        if kind != "tablet":
+            raise Broken(f'xhci: slot {slot}: unknown device "{kind}"', INVALID)
+        board.add("-device", f"usb-tablet,bus={name}.0")
+
+
+def _passthru(board: Board, node: Config, spot: Spot) -> None:
+    if not board.config.flag("memory.wired"):
+        raise Broken("passthru requires guest memory to be wired", INVALID)
+    fatal(f"passthru at {':'.join(map(str, spot))}: the lab has no devices to pass through; take it off this guest")
+
+
+def check_tpm(board: Board) -> None:
+    """A TPM is one of the things that the lab cannot give a guest."""
+    if board.config.node("tpm") is not None:
+        fatal("tpm: the lab has no such device; take it off this guest")
+
+
+DEVICES: dict[str, Callable[[Board, Config, Spot], None]] = {
+    "hostbridge": _nothing,
+    "amd_hostbridge": _nothing,
+    "lpc": _lpc,
+    "virtio-blk": disks.virtio_blk,
+    "nvme": disks.nvme,
+    "ahci": disks.ahci,
+    "virtio-net": _network("virtio-net-pci"),
+    "e1000": _network("e1000"),
+    "virtio-rnd": _random,
+    "uart": consoles.uart,
+    "xhci": _xhci,
+    "fbuf": fbuf,
+    "passthru": _passthru,
+}

@@ -1,0 +1,70 @@
+"""The frame buffer device, seen over VNC (section 1.6, fbuf)."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+
+from chyves.lab.bhyve.board import Board, Broken, Spot, quoted
+from chyves.lab.bhyve.config import Config
+from chyves.lab.bhyve.ends import fatal, strerror
+
+WIDTHS, HEIGHTS = range(640, 3841), range(480, 2161)
+VNC_PORT = 5900
+INVALID = strerror(22)
+
+
+def fbuf(board: Board, node: Config, spot: Spot) -> None:
+    """A screen and its VNC server."""
+    if board.has_screen:
+        raise Broken("Only one frame buffer device is allowed.")
+    board.has_screen = True
+    vga = node.get("vga")
+    if vga not in (None, "io", "on", "off"):
+        raise Broken(f"fbuf: Invalid vga option {vga}", INVALID)
+    if vga == "on":
+        # bhyve says this and leaves the device dead: there is no VNC server.
+        print("pci_fbuf: VGA rendering not enabled", file=sys.stderr)
+        return
+    width, height = _pixels(node, "w", 1024, WIDTHS), _pixels(node, "h", 768, HEIGHTS)
+    board.waits_for_viewer = node.flag("wait")
+    board.device("VGA", spot, f"edid=on,xres={width},yres={height}")
+    server = _server(node.get("rfb") or "")
+    password = node.get("password")
+    if password is not None:
+        board.add("-object", f"secret,id=vnc,data={quoted(password[:8])}")
+        server += ",password-secret=vnc"
+    board.add("-vnc", server)
+
+
+def _pixels(node: Config, name: str, default: int, allowed: range) -> int:
+    given = node.get(name)
+    number = default if given is None else int(given) if given.isdigit() else 0
+    if number not in allowed:
+        raise Broken(f"fbuf: {name}={given}: outside {allowed[0]} to {allowed[-1]}", INVALID)
+    return number
+
+
+def _server(address: str) -> str:
+    """`PORT`, `IPv4:PORT` or `[IPv6]:PORT` as QEMU's `HOST:DISPLAY`; a bare port, and no address, are on localhost."""
+    if address.startswith("unix:"):
+        return f"unix:{quoted(address[5:])}"
+    found = re.fullmatch(r"(?:(\[[^]]+\]|[^:]*):)?(\d+)", address or str(VNC_PORT))
+    if not found or int(found[2]) > 65535:
+        raise Broken(f"fbuf: Invalid address {address}", INVALID)
+    host, port = found[1] or "127.0.0.1", int(found[2])
+    if port < VNC_PORT:
+        fatal(f"fbuf: {port}: the lab's VNC ports begin at {VNC_PORT}; take one from there on")
+    _must_be_free(host.strip("[]").partition("%")[0], port)
+    return f"{host}:{port - VNC_PORT}"
+
+
+def _must_be_free(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise Broken(f"bhyve: bind: {strerror(error.errno)}", strerror(error.errno)) from None

@@ -1,0 +1,1 @@
+"""The host: the only code that touches the machine."""

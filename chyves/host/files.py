@@ -1,0 +1,160 @@
+"""Files of the host: read strictly, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from chyves.errors import ChyvesError
+from chyves.host.run import show
+
+
+class Files:
+    """Reads and changes files. Every failure is a ChyvesError that names the file and the reason."""
+
+    def read(self, path: Path) -> str:
+        """The text of a file, which must be UTF-8."""
+        with _told(path, "cannot be read"):
+            data = path.read_bytes()
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            odd = ascii(data[error.start : error.end])[2:-1]
+            raise ChyvesError(f"{path}: line {line} is not UTF-8 text: it has {odd}; mend the line") from None
+
+    def read_properties(self, path: Path) -> dict[str, str]:
+        """The properties in a file of `name=value` lines; raises ChyvesError where it is not one."""
+        from chyves.section import read_text
+
+        return read_text(self.read(path), str(path))
+
+    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
+        """Write a file whole: after a failure or a power cut the old file is there, or the new one, never a part.
+
+        A file that exists keeps its mode and owner. A link is refused: what it points to would stay as it is.
+        """
+        if path.is_symlink():
+            raise ChyvesError(f"{path}: is a link, which is not written through; put a file in its place")
+        with _told(path, "cannot be written"):
+            _replace(path, text.encode(), mode)
+
+    def write_properties(self, path: Path, properties: Mapping[str, str], mode: int = 0o644) -> None:
+        """Write a file of `name=value` lines, sorted by name."""
+        from chyves.section import write_text
+
+        self.write(path, write_text(properties), mode)
+
+    def make_directory(self, path: Path, mode: int = 0o755) -> None:
+        """Make a directory, and those above it; one that exists is left as it is."""
+        with _told(path, "cannot be made"):
+            if not path.is_dir():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.mkdir()
+                path.chmod(mode)
+                _sync_directory(path.parent)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, if it is there."""
+        with _told(path, "cannot be removed"):
+            path.unlink(missing_ok=True)
+
+    def append(self, path: Path, text: str) -> None:
+        """Add text to the end of a file, which is made where it is missing."""
+        with _told(path, "cannot be written"), path.open("ab", buffering=0) as file:
+            _write(file.fileno(), text.encode())
+
+
+class DryFiles(Files):
+    """Prints the changes of files, each as a line for sh, and still reads."""
+
+    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
+        """Print the line that writes the file."""
+        show(_printf(text), f"> {_quoted(path)}")
+        if mode != 0o644:
+            show(["chmod", f"{mode:o}", str(path)])
+
+    def make_directory(self, path: Path, mode: int = 0o755) -> None:
+        """Print the line that makes the directory."""
+        if not path.is_dir():
+            show(["mkdir", "-p", "-m", f"{mode:o}", str(path)])
+
+    def remove(self, path: Path) -> None:
+        """Print the line that removes the file."""
+        show(["rm", "-f", str(path)])
+
+    def append(self, path: Path, text: str) -> None:
+        """Print the line that adds to the file."""
+        show(_printf(text), f">> {_quoted(path)}")
+
+
+def _printf(text: str) -> list[str]:
+    """The words for sh that print a text exactly, on one line as long as the text has no line end inside a line."""
+    if text.endswith("\n") and "\r" not in text:
+        return ["printf", "%s\\n", *text[:-1].split("\n")]
+    return ["printf", "%s", text]
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Tell of an error of the system as one sentence about the file."""
+    try:
+        yield
+    except OSError as error:
+        raise ChyvesError(f"{path}: {what}: {error.strerror}; see to that and try again") from None
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """Write a new file beside the old one and put it in its place."""
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        old = None
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            _write(descriptor, data)
+            os.fchmod(descriptor, old.st_mode & 0o7777 if old else mode)
+            if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                _keep_owner(descriptor, old)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _keep_owner(descriptor: int, old: os.stat_result) -> None:
+    """Give the new file the owner of the old one, as far as this user may."""
+    try:
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    except PermissionError:
+        pass
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it: a disk that is almost full takes a part at first."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the new name in a directory last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

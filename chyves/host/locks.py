@@ -1,0 +1,146 @@
+"""Locks between chyves's own processes: flock(2) on files that are never removed.
+
+The kernel drops a lock when its holder ends, however it ends, so no lock is ever stale. A file's text says who holds
+the lock; it means something only while the lock is held.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from chyves.errors import Busy, ChyvesError
+
+PAUSE = 0.05
+"""Seconds between two tries; flock(2) itself knows no limit of time."""
+
+GLANCE = 2.0
+"""Seconds after which a lock is not held by a reader that only looked who has it, and its holder has said so."""
+
+
+class Locks:
+    """The locks below one directory: `host`, `guest.NAME` (changing a guest), `running.NAME` (running one)."""
+
+    def __init__(self, directory: Path, dry: bool = False) -> None:
+        self.directory = directory
+        self.dry = dry
+        self._held: set[str] = set()
+
+    @contextmanager
+    def hold(self, *names: str, wait: float = 10) -> Iterator[None]:
+        """Hold locks, taken in the order of their names; those that this process holds already are passed over.
+
+        `wait` is in seconds, for all of them. Raises Busy, which names the holder.
+        """
+        deadline = time.monotonic() + wait
+        with ExitStack() as held:
+            for name in sorted(set(names) - self._held):
+                if not self.dry:
+                    held.callback(os.close, self._locked(name, deadline))
+                    held.callback(self._held.discard, name)
+                    self._held.add(name)
+            yield
+
+    def take(self, name: str) -> int:
+        """Take a lock until the process ends: the descriptor that holds it, kept open. Raises Busy."""
+        return self._locked(name, time.monotonic() + GLANCE)
+
+    def holder(self, name: str) -> int | None:
+        """The process that holds a lock, or None; needs no right but to read. Raises ChyvesError when it cannot."""
+        deadline = time.monotonic() + GLANCE
+        while True:
+            held, pid, _ = self._look(name)
+            if not held:
+                return None
+            if pid is not None and _exists(pid):
+                return pid
+            # The holder has the lock but has not written its number yet.
+            if time.monotonic() > deadline:
+                raise ChyvesError(f"{self._file(name)}: is locked by another program; find it with fstat(1)")
+            time.sleep(PAUSE)
+
+    def _file(self, name: str) -> Path:
+        return self.directory / f"{name}.lock"
+
+    def _locked(self, name: str, deadline: float) -> int:
+        """An open descriptor with the lock, signed; raises Busy after the deadline."""
+        descriptor = self._open(name)
+        try:
+            while not _try(descriptor, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise Busy(self._busy(name))
+                time.sleep(PAUSE)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n{_command()}\n".encode(errors="surrogateescape"), 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _open(self, name: str) -> int:
+        file = self._file(name)
+        try:
+            if not self.directory.is_dir():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                self.directory.chmod(0o755)
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            if os.fstat(descriptor).st_mode & 0o777 != 0o644:
+                os.fchmod(descriptor, 0o644)
+        except OSError as error:
+            raise ChyvesError(f"{file}: cannot be locked: {error.strerror}; see to that and try again") from None
+        return descriptor
+
+    def _look(self, name: str) -> tuple[bool, int | None, str]:
+        """Whether a lock is held, and the number and the command line of the process that says so."""
+        file = self._file(name)
+        try:
+            descriptor = os.open(file, os.O_RDONLY)
+        except FileNotFoundError:
+            return False, None, ""
+        except OSError as error:
+            raise ChyvesError(f"{file}: cannot be read: {error.strerror}; see to that and try again") from None
+        try:
+            if _try(descriptor, fcntl.LOCK_SH):
+                return False, None, ""
+            pid, _, command = os.pread(descriptor, 4096, 0).decode(errors="replace").partition("\n")
+        finally:
+            os.close(descriptor)
+        return True, int(pid) if pid.isdecimal() else None, command.partition("\n")[0]
+
+    def _busy(self, name: str) -> str:
+        """The sentence about a lock that another process holds."""
+        _, pid, command = self._look(name)
+        by = f"process {pid} ({command})" if pid is not None else "another process"
+        kind, _, guest = name.partition(".")
+        if kind == "running":
+            return f"{guest}: is being run by {by}; stop it first"
+        return f"{guest or 'this host'}: is being changed by {by}; wait for it, or end it"
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _command() -> str:
+    """The command line of this process, on one line of readable length."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return " ".join(" ".join(words).split())[:200]

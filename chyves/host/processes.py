@@ -1,0 +1,87 @@
+"""Other processes of the host."""
+
+from __future__ import annotations
+
+import os
+import select
+from pathlib import Path
+from typing import Any
+
+from chyves.errors import ChyvesError, ProgramFailed
+from chyves.host.run import Runner
+
+
+class Processes:
+    """Looks at processes, signals them and waits for their end, children or not."""
+
+    def __init__(self, run: Runner) -> None:
+        self.run = run
+
+    def alive(self, pid: int) -> bool:
+        """Whether a process is there and has not ended (one that only waits to be collected has)."""
+        return not self.wait_for_end(pid, 0)
+
+    def title(self, pid: int) -> str | None:
+        """The command line of a process, which bhyve sets to `bhyve: NAME`; None where there is no process."""
+        return self._ps("command=", pid)
+
+    def identity(self, pid: int) -> str | None:
+        """What tells a process from a later one with the same number: when it began. None where there is none."""
+        try:
+            # Where the kernel shows it, to the tick; ps(1) has whole seconds that move with the clock.
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+            return self._ps("lstart=", pid)
+
+    def signal(self, pid: int, number: int) -> bool:
+        """Send a signal; False where the process has ended. Raises ChyvesError where it may not be sent."""
+        if pid <= 1:
+            raise ValueError(f"{pid} is not one process that may be signalled")
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            raise ChyvesError(f"process {pid}: belongs to another user; become root to end it") from None
+        return True
+
+    def wait_for_end(self, pid: int, seconds: float | None) -> bool:
+        """Wait until a process, a child or not, has ended; `seconds` at most (None: for ever). Whether it has."""
+        if hasattr(select, "kqueue"):
+            return _wait_kqueue(select, pid, seconds)
+        return _wait_pidfd(pid, seconds)
+
+    def _ps(self, column: str, pid: int) -> str | None:
+        """A column of ps(1), or None where there is no such process; raises ProgramFailed where ps fails otherwise."""
+        try:
+            return self.run.ask("ps", "-ww", "-o", column, "-p", str(pid)).strip() or None
+        except ProgramFailed as failure:
+            if failure.code == 1 and not failure.said:
+                return None
+            raise
+
+
+def _wait_kqueue(system: Any, pid: int, seconds: float | None) -> bool:
+    """Wait as FreeBSD can. (Only its Python has these names, hence the untyped module.)"""
+    queue = system.kqueue()
+    try:
+        end = system.kevent(pid, system.KQ_FILTER_PROC, system.KQ_EV_ADD | system.KQ_EV_ONESHOT, system.KQ_NOTE_EXIT)
+        return bool(queue.control([end], 1, seconds))
+    except ProcessLookupError:
+        return True
+    finally:
+        queue.close()
+
+
+def _wait_pidfd(pid: int, seconds: float | None) -> bool:
+    """Wait as Linux can."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
+    finally:
+        os.close(descriptor)

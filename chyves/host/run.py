@@ -1,0 +1,181 @@
+"""Running the host's programs: the only place where that is done."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from chyves.errors import ChyvesError, ProgramFailed
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+PLACES = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
+"""Where FreeBSD has its programs: a service starts with less (rc(8)), a user with anything."""
+
+KEPT = ("HOME", "TERM", "CHYVES_LAB", "CHYVES_LAB_GUEST")
+PACKAGES = {"grub-bhyve": "grub2-bhyve"}
+KILLED = -9
+
+
+class Runner:
+    """Runs programs with a fixed PATH and locale, without the terminal, and tells what they said when they fail."""
+
+    dry = False
+
+    def __init__(self, environ: Mapping[str, str], path: str) -> None:
+        self.environ = {name: environ[name] for name in KEPT if name in environ} | {"LC_ALL": "C", "PATH": path}
+
+    def ask(self, *argv: str, accept: Collection[int] = (0,), timeout: float = 60) -> str:
+        """What a program answers on stdout; it changes nothing, so that a dry run asks too.
+
+        `timeout` is in seconds. Raises ProgramFailed for a status that is not in `accept`.
+        """
+        status, out, error = self._ask(argv, timeout)
+        if status not in accept:
+            raise ProgramFailed(argv, status, error.strip() or out)
+        return out
+
+    def probe(self, *argv: str, timeout: float = 10) -> tuple[int, str]:
+        """A program's status, and all that it said on both streams."""
+        status, out, error = self._ask(argv, timeout)
+        return status, out + error
+
+    def do(self, *argv: str, timeout: float = 300) -> str:
+        """Let a program change the host; what it said on stdout.
+
+        It has a session of its own: Ctrl-C reaches chyves alone, which lets the program end and then takes back what
+        was done (chyves.host.undo). `timeout` is in seconds. Raises ProgramFailed.
+        """
+        import sh
+
+        program = sh.Command(self.program(argv))
+        with open(os.devnull) as nothing:
+            running = program(
+                *argv[1:],
+                _in=nothing,
+                _env=self.environ,
+                _new_session=True,
+                _tty_out=False,
+                _encoding="utf-8",
+                _decode_errors="replace",
+                _timeout=timeout,
+                _return_cmd=True,
+                # The handle is needed while it runs, to end it when the wait for it is broken off.
+                _bg=True,
+                _bg_exc=False,
+            )
+        try:
+            running.wait()
+        except sh.TimeoutException:
+            _end_group(running.process.pgid)
+            raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
+        except sh.ErrorReturnCode as failure:
+            said = (failure.stderr.strip() or failure.stdout).decode(errors="replace")
+            raise ProgramFailed(argv, failure.exit_code, said) from None
+        except BaseException:
+            _end_group(running.process.pgid)
+            raise
+        return running.process.stdout.decode(errors="replace")
+
+    def become(self, *argv: str) -> NoReturn:
+        """Turn this process into a program that has the terminal."""
+        program = self.program(argv)
+        sys.stdout.flush()
+        os.execve(program, argv, self.environ)
+
+    def detach(self, argv: Sequence[str], *, keep: Sequence[int] = ()) -> int:
+        """Start a process that outlives this one and its terminal; its number.
+
+        It is in a session of its own, in `/`, child of init, with no input and, but for the descriptors in `keep`, no
+        output and nothing open. Raises ChyvesError when it cannot be started.
+        """
+        from chyves.host.detached import start
+
+        return start(self.program(argv), argv, self.environ, keep)
+
+    def _ask(self, argv: Sequence[str], timeout: float) -> tuple[int, str, str]:
+        import subprocess
+
+        with subprocess.Popen(
+            [self.program(argv), *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=self.environ,
+            start_new_session=True,
+        ) as process:
+            try:
+                out, error = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                _stop(process)
+                raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
+            except BaseException:
+                _stop(process)
+                raise
+        return process.returncode, out, error
+
+    def program(self, argv: Sequence[str]) -> str:
+        """The file of a program; raises ChyvesError where it is not installed."""
+        name = argv[0]
+        program = find(*reversed(os.path.split(name))) if "/" in name else find(name, self.environ["PATH"])
+        if program is None:
+            known = name in PACKAGES
+            advice = f"install the package {PACKAGES[name]}" if known else "it is part of FreeBSD: mend the host"
+            raise ChyvesError(f"{name}: is not installed; {advice}")
+        return program
+
+
+class DryRunner(Runner):
+    """Prints the commands that would change the host, each as a line for sh, and still asks."""
+
+    dry = True
+
+    def do(self, *argv: str, timeout: float = 300) -> str:
+        """Print the command."""
+        show(argv)
+        return ""
+
+    def detach(self, argv: Sequence[str], *, keep: Sequence[int] = ()) -> int:
+        """Print the command; the number is 0."""
+        show(argv, "&")
+        return 0
+
+
+def show(argv: Sequence[str], rest: str = "") -> None:
+    """Print a command as one line that can be pasted into sh, with more of sh's own words behind it."""
+    import shlex
+
+    print(f"{shlex.join(argv)} {rest}".rstrip(), flush=True)
+
+
+def find(name: str, path: str) -> str | None:
+    """The file of a program in a PATH, or None. (shutil.which does this too, but is slow to import.)"""
+    for place in filter(None, path.split(":")):
+        program = f"{place}/{name}"
+        if os.path.isfile(program) and os.access(program, os.X_OK):
+            return program
+    return None
+
+
+def _too_long(timeout: float) -> str:
+    return f"did not end within {timeout:g} seconds and was ended"
+
+
+def _end_group(group: int) -> None:
+    """End a program and all that it started in its session."""
+    import signal
+
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _stop(process: Popen[str]) -> None:
+    _end_group(process.pid)
+    process.wait()

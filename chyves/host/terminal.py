@@ -1,0 +1,102 @@
+"""Talking to the user: messages on stderr, questions on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from chyves.errors import ChyvesError
+
+QUIET_FOR = 0.1
+"""Seconds between two pictures of a bar."""
+
+WIDTH = 30
+
+
+class Terminal:
+    """The user's terminal, if there is one. `level` is the global property stdout_level: what `say` shows."""
+
+    def __init__(self) -> None:
+        self.level = 2
+
+    def say(self, level: int, text: str) -> None:
+        """Tell of what is done: level 1 an action, 2 its steps, 3 also the lines of programs."""
+        if level <= self.level:
+            _print(text)
+
+    def warn(self, text: str) -> None:
+        """Tell of what the user should know, at every level."""
+        _print(f"warning: {text}")
+
+    def confirm(self, question: str, yes: bool) -> bool:
+        """Whether the user agrees; raises ChyvesError where nobody can be asked and `--yes` was not given."""
+        if yes:
+            return True
+        if not _interactive():
+            raise ChyvesError(f"{question}: there is no terminal to ask on; give --yes")
+        return (self.ask(f"{question} [y/N]") or "").strip().lower() in ("y", "yes")
+
+    def ask(self, question: str) -> str | None:
+        """The line that the user types; None where there is no terminal, or at its end of input."""
+        if not _interactive():
+            return None
+        print(question, end=" ", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            print(file=sys.stderr)
+        return line.rstrip("\r\n") if line else None
+
+    def progress(self, total: int | None, what: str) -> Progress:
+        """A bar for `total` bytes (None where that is not known), which shows only on a terminal."""
+        return Progress(total, what, sys.stderr.isatty())
+
+
+class Progress:
+    """A bar that grows; used with `with`."""
+
+    def __init__(self, total: int | None, what: str, shown: bool) -> None:
+        self.total = total
+        self.what = what
+        self.shown = shown
+        self.done = 0
+        self._last = 0.0
+
+    def advance(self, amount: int) -> None:
+        """Tell that so many bytes more are done."""
+        self.done += amount
+        if self.shown and time.monotonic() - self._last >= QUIET_FOR:
+            self._last = time.monotonic()
+            self._draw()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.shown:
+            self._draw()
+            print(file=sys.stderr)
+
+    def _draw(self) -> None:
+        print(f"\r{self.text()}", end="\033[K", file=sys.stderr, flush=True)
+
+    def text(self) -> str:
+        """The bar as it is now."""
+        done = f"{self.done / 2**20:.1f}"
+        if not self.total:
+            return f"{self.what}: {done} MiB"
+        part = min(1.0, self.done / self.total)
+        bar = "#" * round(part * WIDTH)
+        return f"{self.what}: [{bar:-<{WIDTH}}] {part:4.0%} {done} of {self.total / 2**20:.1f} MiB"
+
+
+def _interactive() -> bool:
+    """Whether somebody is there to answer: what is asked is shown on stderr."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,93 @@
+"""Undo: what was done is taken back, last first, unless all of it was done."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
+
+from chyves.errors import Interrupted
+
+T = TypeVar("T")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_open: list[Undo] = []
+"""Those that are being worked on now, the outermost first."""
+
+
+class Undo:
+    """The steps that take back the steps done so far.
+
+    A signal is noted when it comes and acted on between two steps, so that no step is ever done without its way back
+    being known; while steps are taken back, it waits for the end of that. A step back that fails does not keep the
+    others from being run; it is told in a note of the error. One Undo within a step of another leaves its signals to
+    the outer one when it has ended. A signal that the process ignores (nohup(1)) stays ignored.
+
+    Raises Interrupted: at the next step after a signal; or at the end, where the signal came in the last step, whose
+    work is then kept.
+    """
+
+    def __init__(self) -> None:
+        self._back: list[tuple[str, Callable[[], Any]]] = []
+        self._signals: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def do(self, act: Callable[[], T], back: Callable[[], Any], what: str) -> T:
+        """Do a step; `back` takes it back and `what` says in words what that does (`remove tap5`)."""
+        if any(undo._signals for undo in _open):
+            raise Interrupted(self._first(), f"stopped by {_name(self._first())}; what was done has been taken back")
+        done = act()
+        self._back.append((what, back))
+        return done
+
+    def __enter__(self) -> Self:
+        _open.append(self)
+        for number in SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            while error is not None and self._back:
+                what, back = self._back.pop()
+                try:
+                    back()
+                except BaseException as failure:
+                    error.add_note(f"could not {what}: {failure}")
+        finally:
+            _open.remove(self)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+        self._pass_on(error)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+    @staticmethod
+    def _first() -> int:
+        """The signal that came first, of those noted at any level."""
+        return next(number for undo in _open for number in undo._signals)
+
+    def _pass_on(self, error: BaseException | None) -> None:
+        """Leave the signals to the Undo around this one, or act on them where there is none."""
+        if not self._signals or isinstance(error, Interrupted):
+            return
+        if _open:
+            _open[-1]._signals += self._signals
+            return
+        number = self._signals[0]
+        if error is None:
+            raise Interrupted(number, f"stopped by {_name(number)}, after all was done")
+        told = Interrupted(number, f"{error}; then stopped by {_name(number)}")
+        for note in getattr(error, "__notes__", ()):
+            told.add_note(note)
+        raise told from error
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name

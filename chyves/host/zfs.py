@@ -1,0 +1,140 @@
+"""ZFS through zfs(8) and zpool(8), whose answers are checked before they are believed.
+
+Options stand before names, as FreeBSD's getopt does not look for them behind; numbers are exact (`-p`).
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from chyves.errors import ChyvesError, ProgramFailed
+from chyves.host.run import Runner
+
+POOL_COLUMNS = ("name", "size", "alloc", "free", "health")
+PAUSE = 0.02
+
+
+class Zfs:
+    """Datasets and pools of the host. Every refusal by ZFS is a ProgramFailed with its words."""
+
+    def __init__(self, run: Runner) -> None:
+        self.run = run
+
+    def list(
+        self,
+        *names: str,
+        properties: Sequence[str] = ("name",),
+        types: str = "filesystem,volume",
+        recursive: bool = False,
+        depth: int | None = None,
+    ) -> list[dict[str, str]]:
+        """Datasets with properties of theirs, from one process; all of the host where no name is given.
+
+        Numbers are in bytes, times in seconds since 1970; `-` is a property that is not there.
+        Raises ProgramFailed when a name is missing, ChyvesError when the answer is not to the question.
+        """
+        columns = properties if "name" in properties else ("name", *properties)
+        reach = ["-r"] if recursive else [] if depth is None else ["-d", str(depth)]
+        answer = self.run.ask("zfs", "list", "-Hp", "-o", ",".join(columns), "-t", types, *reach, *names)
+        rows = _rows("zfs list", answer, columns)
+        for row in rows:
+            _within("zfs list", row["name"], names)
+        return rows
+
+    def get(self, name: str, property: str) -> str:
+        """The value of one property of a dataset; `-` where it has none."""
+        answer = self.run.ask("zfs", "get", "-Hp", "-o", "name,value", property, name)
+        rows = _rows("zfs get", answer, ("name", "value"))
+        if len(rows) != 1 or rows[0]["name"] != name:
+            raise _not_understood("zfs get", answer)
+        return rows[0]["value"]
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a dataset; raises ProgramFailed when ZFS cannot tell."""
+        try:
+            self.run.ask("zfs", "list", "-H", "-o", "name", name)
+        except ProgramFailed as failure:
+            if f"cannot open '{name}': dataset does not exist" in failure.said:
+                return False
+            raise
+        return True
+
+    def create(self, name: str, properties: Mapping[str, str] = {}) -> None:
+        """Make a file system."""
+        self.run.do("zfs", "create", *_options(properties), name)
+
+    def create_volume(self, name: str, size: int, properties: Mapping[str, str] = {}) -> None:
+        """Make a volume of `size` bytes, which ZFS rounds up to its blocks."""
+        self.run.do("zfs", "create", "-V", str(size), *_options(properties), name)
+
+    def set(self, name: str, properties: Mapping[str, str]) -> None:
+        """Set properties of a dataset, all in one change."""
+        if properties:
+            self.run.do("zfs", "set", *(f"{key}={value}" for key, value in properties.items()), name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a dataset, with all below it, another name in its pool."""
+        self.run.do("zfs", "rename", old, new)
+
+    def destroy(self, name: str) -> None:
+        """Destroy one dataset or snapshot that has nothing below it."""
+        self.run.do("zfs", "destroy", name)
+
+    def below(self, name: str) -> builtins.list[str]:
+        """What destroying a dataset with all below it would take, in the order of ZFS: the dataset itself is last.
+
+        Raises ProgramFailed where something elsewhere depends on it (a clone of one of its snapshots).
+        """
+        answer = self.run.ask("zfs", "destroy", "-rnpv", name)
+        lines = [line.partition("\t") for line in answer.splitlines()]
+        found = [rest for word, _, rest in lines if word == "destroy"]
+        if any(word not in ("destroy", "reclaim") for word, _, _ in lines) or name not in found:
+            raise _not_understood("zfs destroy -rnpv", answer)
+        for each in found:
+            _within("zfs destroy -rnpv", each, (name,))
+        return found
+
+    def destroy_all(self, name: str, expected: Collection[str]) -> None:
+        """Destroy a dataset with all below it; raises ChyvesError when that would take more than is expected."""
+        more = [each for each in self.below(name) if each not in expected]
+        if more:
+            raise ChyvesError(f"{name}: has more below it than it had: {', '.join(more)}; look at it and try again")
+        self.run.do("zfs", "destroy", "-r", name)
+
+    def pools(self) -> builtins.list[dict[str, str]]:
+        """The pools of the host: name, size, alloc and free in bytes, health."""
+        return _rows("zpool list", self.run.ask("zpool", "list", "-Hp", "-o", ",".join(POOL_COLUMNS)), POOL_COLUMNS)
+
+    def wait_for_volume(self, path: Path, seconds: float = 10) -> None:
+        """Wait for the device of a volume, which appears some time after the volume; not at all in a dry run."""
+        deadline = time.monotonic() + seconds
+        while not self.run.dry and not path.exists():
+            if time.monotonic() > deadline:
+                raise ChyvesError(f"{path}: did not appear within {seconds:g} seconds; look at the volume's volmode")
+            time.sleep(PAUSE)
+
+
+def _options(properties: Mapping[str, str]) -> Sequence[str]:
+    return [word for name, value in properties.items() for word in ("-o", f"{name}={value}")]
+
+
+def _rows(command: str, answer: str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """An answer's lines by column; a value with a tab or a line end in it shows as a wrong number of columns."""
+    rows = [line.split("\t") for line in answer.split("\n") if line]
+    for row in rows:
+        if len(row) != len(columns):
+            raise _not_understood(command, "\t".join(row))
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _within(command: str, found: str, names: Sequence[str]) -> None:
+    """Refuse a dataset that was not asked for."""
+    if names and not any(found == name or found.startswith((f"{name}/", f"{name}@", f"{name}#")) for name in names):
+        raise _not_understood(command, found)
+
+
+def _not_understood(command: str, answer: str) -> ChyvesError:
+    return ChyvesError(f"{command}: answered what was not asked for: {answer[:200]!a}; run it by hand and look")

@@ -1,0 +1,192 @@
+"""What bhyve would refuse too late, or take in silence and do wrong: each is refused here with one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from chyves.bhyve import bargs, pcidevs
+from chyves.bhyve.devices import DISK, devices, shows_screen
+from chyves.bhyve.facts import Facts
+from chyves.bhyve.slots import UEFI_DISK_SLOTS
+from chyves.errors import ChyvesError
+from chyves.names import disk_number, shown
+from chyves.properties import GUEST_VERSION, Guest
+from chyves.values import Address
+
+MEGABYTE = 1 << 20
+_UNSPEAKABLE = re.compile(r"[\s,%\x00-\x1f\x7f]")
+"""What no escaping brings through: commas end an option, blanks a line of device.map, % begins a variable."""
+
+Where = Mapping[str, Address]
+
+
+def check(guest: Guest, facts: Facts, medium: str | None, where: Where) -> None:
+    """Raise ChyvesError for the first thing that keeps the guest from starting on this host with these devices."""
+    rules: tuple[Callable[[], None], ...] = (
+        lambda: _life(guest, facts),
+        lambda: bargs.check(guest, facts),
+        lambda: _processors(guest, facts),
+        lambda: _memory(guest, facts),
+        lambda: _loader(guest, facts, medium),
+        lambda: _screen(guest, facts),
+        lambda: _paths(guest, facts, medium),
+        lambda: _block_options(guest, facts),
+        lambda: _disk_slots(guest, facts, where),
+        lambda: pcidevs.check(guest, facts),
+        lambda: _known_devices(guest, facts, medium),
+    )
+    for rule in rules:
+        rule()
+
+
+def warnings(guest: Guest, facts: Facts) -> Iterable[str]:
+    """What the user should know of a guest that starts all the same."""
+    if not facts.console and not shows_screen(guest):
+        yield f"{facts.name}: serial: is not set, so the guest has no console; set it to have one"
+    for tap in guest.net_ifaces:
+        if tap.startswith("tap") and int(tap[3:]) not in guest.tap_mac:
+            yield f"{facts.name}: {tap}: has no fixed address, and gets another when it moves; set {tap}_mac"
+
+
+def _life(guest: Guest, facts: Facts) -> None:
+    if guest.template:
+        raise ChyvesError(f"{facts.name}: template: a template does not start; clone it, or set template=no")
+    version = guest.chyves_guest_version
+    if version > GUEST_VERSION:
+        raise ChyvesError(
+            f"{facts.name}: chyves_guest_version: {version} is newer than this chyves knows ({GUEST_VERSION}); "
+            "start it with the chyves that wrote it"
+        )
+    if version[:2] < GUEST_VERSION[:2]:
+        raise ChyvesError(
+            f"{facts.name}: chyves_guest_version: {version} is older than {GUEST_VERSION}; "
+            f"bring it up with: chyves {facts.name} upgrade"
+        )
+
+
+def _processors(guest: Guest, facts: Facts) -> None:
+    if guest.cpu > facts.host.cpus:
+        raise ChyvesError(
+            f"{facts.name}: cpu: {guest.cpu} is more than this host has ({facts.host.cpus}); "
+            f"use at most {facts.host.cpus}"
+        )
+    if facts.host.unrestricted:
+        return
+    if guest.loader != "bhyveload":
+        raise ChyvesError(
+            f"{facts.name}: loader: {guest.loader} needs unrestricted guest mode, which this host's processor "
+            "does not have; use bhyveload"
+        )
+    if guest.cpu > 1:
+        raise ChyvesError(
+            f"{facts.name}: cpu: more than 1 needs unrestricted guest mode, which this host's processor "
+            "does not have; use 1"
+        )
+
+
+def _memory(guest: Guest, facts: Facts) -> None:
+    size = Guest.ram.type.format
+    if guest.ram % MEGABYTE:
+        raise ChyvesError(
+            f"{facts.name}: ram: {size(guest.ram)} is not a whole number of megabytes; "
+            f"use {size(guest.ram // MEGABYTE * MEGABYTE + MEGABYTE)}"
+        )
+    if guest.ram > facts.host.memory:
+        most = facts.host.memory // MEGABYTE
+        raise ChyvesError(
+            f"{facts.name}: ram: {size(guest.ram)} is more than this host has ({most}M); use less than {most}M"
+        )
+
+
+def _loader(guest: Guest, facts: Facts, medium: str | None) -> None:
+    if guest.loader == "uefi":
+        _firmware(guest, facts)
+        return
+    if not facts.console:
+        raise ChyvesError(
+            f"{facts.name}: serial: is not set, and {guest.loader} needs a console; set it, such as serial=nmdm50"
+        )
+    elsewhere = guest.os == "custom" if guest.loader == "grub-bhyve" else _host_root(guest)
+    if not facts.disks and medium is None and not elsewhere:
+        raise ChyvesError(
+            f"{facts.name}: has nothing to boot from; add a disk (chyves {facts.name} disk add), "
+            f"or start it with a medium (chyves {facts.name} start ISO)"
+        )
+
+
+def _host_root(guest: Guest) -> bool:
+    return any(option == "-h" for option, _ in bargs.bhyveload_options(guest))
+
+
+def _firmware(guest: Guest, facts: Facts) -> None:
+    if guest.uefi_firmware is None:
+        raise ChyvesError(
+            f"{facts.name}: uefi_firmware: is not set, and a UEFI guest boots with it; "
+            "set it to one of: chyves list firmware"
+        )
+    if facts.firmware is None:
+        raise ChyvesError(
+            f"{facts.name}: uefi_firmware: {guest.uefi_firmware} is not among the firmware of this host; "
+            "see: chyves list firmware"
+        )
+
+
+def _screen(guest: Guest, facts: Facts) -> None:
+    if shows_screen(guest) and guest.uefi_vnc_port is None:
+        raise ChyvesError(f"{facts.name}: uefi_vnc_port: is not set; set a port that is free, such as 5900")
+
+
+def _paths(guest: Guest, facts: Facts, medium: str | None) -> None:
+    paths = [(f"disk {shown(disk.name)}", disk.path) for disk in facts.disks]
+    paths += [("medium", medium)] if medium else []
+    if guest.loader == "uefi":
+        paths += [("uefi_firmware", path) for path in (facts.firmware, facts.null_iso) if path]
+    seen: dict[str, str] = {}
+    for what, path in paths:
+        if bad := _UNSPEAKABLE.search(path):
+            raise ChyvesError(
+                f"{facts.name}: {what}: {path!a} has {_called(bad[0])} in it, which bhyve cannot take; rename it"
+            )
+        if path in seen:
+            raise ChyvesError(f"{facts.name}: {what}: {path} is also {seen[path]}; take one of them away")
+        seen[path] = what
+
+
+def _called(character: str) -> str:
+    if character.isspace():
+        return "a blank"
+    return {",": "a comma", "%": "a percent sign"}.get(character, f"the character {character!a}")
+
+
+def _block_options(guest: Guest, facts: Facts) -> None:
+    there = {disk_number(disk.name) for disk in facts.disks}
+    for number in guest.virtio_block_options:
+        if number not in there:
+            name = f"virtio_block_options_disk{number}"
+            raise ChyvesError(f"{facts.name}: {name}: there is no disk{number}; unset it, or add the disk")
+
+
+def _disk_slots(guest: Guest, facts: Facts, where: Where) -> None:
+    """A guest whose loader became uefi may have its disks where the firmware does not look."""
+    slots = {where[device.name].slot for device in devices(guest, facts) if device.family == DISK}
+    if guest.loader == "uefi" and len(slots) > UEFI_DISK_SLOTS:
+        raise ChyvesError(
+            f"{facts.name}: pci_slots: disks are on {len(slots)} slots, and UEFI firmware looks on {UEFI_DISK_SLOTS}; "
+            "unset pci_slots to have all devices placed anew"
+        )
+
+
+def _known_devices(guest: Guest, facts: Facts, medium: str | None) -> None:
+    wanted = [(device.name, device.emulation) for device in devices(guest, facts)]
+    wanted += [("loader", "lpc"), ("guest", "hostbridge")]
+    wanted += [("uefi_console_output", "fbuf")] if shows_screen(guest) else []
+    wanted += [("medium", "ahci-cd")] if medium or (guest.loader == "uefi" and facts.null_iso) else []
+    for what, emulation in wanted:
+        if facts.host.devices and emulation not in facts.host.devices:
+            raise ChyvesError(f"{facts.name}: {what}: the bhyve of this host has no {emulation}; see: bhyve -s help")
+    lpc = [("serial", "com1")] if facts.console else []
+    lpc += [("loader", "bootrom")] if guest.loader == "uefi" else []
+    for what, device in lpc:
+        if facts.host.lpc and device not in facts.host.lpc:
+            raise ChyvesError(f"{facts.name}: {what}: the bhyve of this host has no {device}; see: bhyve -l help")

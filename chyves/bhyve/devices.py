@@ -1,0 +1,130 @@
+"""The devices of a guest that have no fixed place on its PCI bus: disks, mouse, network cards, `pcidev_{n}`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from chyves import names
+from chyves.bhyve.facts import Disk, Facts
+from chyves.errors import ChyvesError
+from chyves.properties import Guest
+
+DISK, NIC, MOUSE = "disk", "nic", "mouse"
+SWITCH_PORT_LENGTH = 15
+"""Characters of a VALE switch and its port (freebsd.md 1.6: fewer than 16)."""
+
+_PHYSICAL = re.compile(r"(?:pci(?:[0-9]+:)?)?([0-9]+)[/:]([0-9]+)[/:]([0-9]+)")
+_DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device: its name in `pci_slots`, the family that it may share a slot with, and what follows `-s slot,`."""
+
+    name: str
+    family: str
+    emulation: str
+    conf: str
+
+    def __str__(self) -> str:
+        return f"{self.emulation},{self.conf}" if self.conf else self.emulation
+
+
+def devices(guest: Guest, facts: Facts) -> list[Device]:
+    """The devices in the order in which chyves 0.2.0 gave out slots; raises ChyvesError where two have one name."""
+    found = [*_disks(guest, facts), *_mouse(guest), *_nics(guest, facts), *_pcidevs(guest)]
+    seen: set[str] = set()
+    for device in found:
+        if device.name in seen or not _DEVICE_NAME.fullmatch(device.name):
+            reason = "is the name of another device" if device.name in seen else "is no name for a disk"
+            advice = "rename the file, with letters, digits, dots, dashes and underscores"
+            raise ChyvesError(f"{facts.name}: {names.shown(device.name)}: {reason}; {advice}")
+        seen.add(device.name)
+    return found
+
+
+def disks(facts: Facts) -> list[Disk]:
+    """The guest's disks in their order: raw images by path, then volumes by number (as 0.2.0 had them)."""
+
+    def order(disk: Disk) -> tuple[bool, int, str]:
+        number = names.disk_number(disk.name)
+        return number is not None, number or 0, disk.path
+
+    return sorted(facts.disks, key=order)
+
+
+def passthru(guest: Guest) -> bool:
+    """Whether the guest is given a device of the host."""
+    return any(is_passthru(text) for text in guest.pcidev.values())
+
+
+def is_passthru(device: str) -> bool:
+    """Whether a `pcidev_{n}` hands over a device of the host."""
+    return device.partition(",")[0] == "passthru"
+
+
+def shows_screen(guest: Guest) -> bool:
+    """Whether the guest has a frame buffer of chyves."""
+    return guest.loader == "uefi" and guest.uefi_console_output == "vnc"
+
+
+def physical(device: str) -> tuple[int, int, int] | None:
+    """Bus, slot and function on the host of `passthru,2/0/0` and its newer spellings, None for `passthru,ppt0`."""
+    match = _PHYSICAL.fullmatch(device.split(",")[1]) if "," in device else None
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def _disks(guest: Guest, facts: Facts) -> list[Device]:
+    options = guest.virtio_block_options
+    found = []
+    for disk in disks(facts):
+        number = names.disk_number(disk.name)
+        extra = options.get(number, ()) if number is not None else ()
+        found.append(Device(disk.name, DISK, guest.bhyve_disk_type, ",".join((disk.path, *extra))))
+    return found
+
+
+def _mouse(guest: Guest) -> list[Device]:
+    wanted = shows_screen(guest) and guest.uefi_vnc_mouse_type == "usb3"
+    return [Device("xhci", MOUSE, "xhci", "tablet")] if wanted else []
+
+
+def _nics(guest: Guest, facts: Facts) -> list[Device]:
+    macs, found = guest.tap_mac, []
+    for interface in guest.net_ifaces:
+        number = names.numbered(interface, "tap")
+        mac = macs.get(number) if number is not None else None
+        backend = interface if number is not None else _switch_port(interface, facts.name)
+        found.append(Device(interface, NIC, guest.bhyve_net_type, backend + (f",mac={mac}" if mac else "")))
+    return found
+
+
+def _switch_port(interface: str, guest_name: str) -> str:
+    """A VALE switch with a port: bhyve wants one, and where the user named none, any that no other guest has does."""
+    if ":" in interface:
+        return interface
+    room = SWITCH_PORT_LENGTH - len(interface) - 1
+    return f"{interface}:{hashlib.sha256(f'{guest_name} {interface}'.encode()).hexdigest()[: min(room, 6)]}"
+
+
+def _pcidevs(guest: Guest) -> list[Device]:
+    """Devices of the host first, so that functions of one card come together; each kind by its text (as 0.2.0)."""
+    found = []
+    for number, text in sorted(guest.pcidev.items(), key=lambda item: (not is_passthru(item[1]), *_natural(item))):
+        emulation, _, conf = text.partition(",")
+        name = f"pcidev_{number}"
+        found.append(Device(name, _family(name, text), emulation, conf))
+    return found
+
+
+def _family(name: str, text: str) -> str:
+    place = physical(text) if is_passthru(text) else None
+    return f"passthru {place[0]}/{place[1]}" if place else name
+
+
+def _natural(item: tuple[int, str]) -> tuple[list[tuple[int, str]], int]:
+    """A key by which 2/0/0 comes before 10/0/0."""
+    number, text = item
+    return [(int(part or 0), other) for other, part in re.findall(r"([^0-9]*)([0-9]*)", text)], number

@@ -1,0 +1,122 @@
+"""The whole of a guest's start as command lines, and every reason why it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+
+from chyves import names
+from chyves.bhyve import bargs, checks
+from chyves.bhyve.devices import Device, devices, passthru, shows_screen
+from chyves.bhyve.facts import Facts
+from chyves.bhyve.loaders import console, loading, memory
+from chyves.bhyve.slots import places
+from chyves.properties import Guest
+from chyves.values import Address
+
+HOST_BRIDGE, SCREEN, MEDIUM, LPC = Address(0), Address(2), Address(3), Address(31)
+FILLER = "hostbridge"
+"""Sits at function 0 of a slot whose own device there is gone: guests look no further where function 0 is empty."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What starts a guest: the loader's line (empty for UEFI), bhyve's, files to write first (path to text)."""
+
+    loader: tuple[str, ...]
+    bhyve: tuple[str, ...]
+    files: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def launch(guest: Guest, facts: Facts, medium: str | None) -> Launch:
+    """The command lines for FreeBSD's bhyve(8), with the optical medium at that path or, with None, without one.
+
+    Raises ChyvesError for every misconfiguration that can be known without trying (freebsd.md 9).
+    """
+    where = places(guest, facts)
+    checks.check(guest, facts, medium, where)
+    wired = bargs.wires(guest) or passthru(guest)
+    load = loading(guest, facts, medium, wired)
+    return Launch(load.argv, _bhyve(guest, facts, medium, where), load.files, tuple(checks.warnings(guest, facts)))
+
+
+def _bhyve(guest: Guest, facts: Facts, medium: str | None, where: dict[str, Address]) -> tuple[str, ...]:
+    bus = _fixed(guest, facts, medium)
+    bus, added = _add_devices(bus, guest, facts, where)
+    slots = chain.from_iterable(("-s", f"{_slot(place)},{bus[place]}") for place in sorted(bus, key=_order))
+    return (
+        "bhyve",
+        *guest.bargs,
+        *(("-S",) if passthru(guest) and not bargs.wires(guest) else ()),
+        *("-c", str(guest.cpu)),
+        *("-m", memory(guest)),
+        *(("-U", guest.uuid) if guest.uuid else ()),
+        *slots,
+        *(word for variable in added for word in ("-o", variable)),
+        *(("-l", f"com1,{console(facts)}") if facts.console else ()),
+        *(("-l", f"bootrom,{facts.firmware}") if guest.loader == "uefi" else ()),
+        names.vm(facts.name),
+    )
+
+
+def _order(place: Address) -> tuple[int, int]:
+    return place.slot, place.function
+
+
+def _slot(place: Address) -> str:
+    return f"{place.slot}:{place.function}" if place.function else str(place.slot)
+
+
+def _fixed(guest: Guest, facts: Facts, medium: str | None) -> dict[Address, str]:
+    """The devices whose slots never change. A UEFI guest without a medium gets an empty one, as with 0.2.0."""
+    bus = {HOST_BRIDGE: "hostbridge", LPC: "lpc"}
+    if shows_screen(guest):
+        bus[SCREEN] = _screen(guest)
+    disc = medium or (facts.null_iso if guest.loader == "uefi" else None)
+    if disc:
+        bus[MEDIUM] = f"ahci-cd,{disc},ro"
+    return bus
+
+
+def _screen(guest: Guest) -> str:
+    width, _, height = guest.uefi_vnc_res.partition("x")
+    wait = ",wait" if guest.uefi_vnc_pause_until_client_connect else ""
+    return f"fbuf,tcp={guest.uefi_vnc_ip}:{guest.uefi_vnc_port},w={width},h={height}{wait}"
+
+
+def _add_devices(
+    fixed: dict[Address, str], guest: Guest, facts: Facts, where: dict[str, Address]
+) -> tuple[dict[Address, str], list[str]]:
+    """The bus with the guest's devices on it, and the variables that say more of some."""
+    bus, added = dict(fixed), []
+    controllers: dict[Address, dict[int, Device]] = {}
+    for device in devices(guest, facts):
+        place = where[device.name]
+        if place.port is None:
+            bus[place] = str(device)
+        else:
+            controllers.setdefault(Address(place.slot, place.function), {})[place.port] = device
+    for place, ports in controllers.items():
+        bus[place], variables = _controller(place, ports)
+        added += variables
+    for slot in {place.slot for place in bus}:
+        bus.setdefault(Address(slot), FILLER)
+    return bus, added
+
+
+def _controller(place: Address, ports: dict[int, Device]) -> tuple[str, list[str]]:
+    """An AHCI controller with disks on its ports.
+
+    The short form counts ports from 0 without a gap; disks behind a gap, where one was taken out, keep their ports by
+    variables (freebsd.md 1.5, 1.6).
+    """
+    row = next((port for port in range(len(ports)) if port not in ports), len(ports))
+    short = ",".join(["ahci", *(f"hd:{ports[port].conf}" for port in range(row))])
+    variables = []
+    for port in sorted(port for port in ports if port > row):
+        path, *options = ports[port].conf.split(",")
+        prefix = f"pci.0.{place.slot}.{place.function}.port.{port}"
+        variables += [f"{prefix}.type=hd", f"{prefix}.path={path}"]
+        variables += [f"{prefix}.{option if '=' in option else option + '=true'}" for option in options]
+    return short, variables

@@ -1,0 +1,135 @@
+"""Where each device of a guest sits on its PCI bus: kept places never move, new devices get the next that is free.
+
+Slots 0 (host bridge), 2 (frame buffer), 3 (optical medium) and 31 (lpc) are fixed; the rest have 4 to 30. A guest
+with no kept places gets those that chyves 0.2.0 gave it at each start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chyves.bhyve.devices import DISK, Device, devices
+from chyves.bhyve.facts import Facts
+from chyves.errors import ChyvesError
+from chyves.properties import Guest
+from chyves.values import Address
+
+FIRST, LAST, FUNCTIONS, PORTS = 4, 30, 8, 32
+UEFI_DISK_SLOTS = 3
+"""Slots on which UEFI firmware looks for disks, beside that of the medium."""
+UEFI_LAST_DISK_SLOT = 6
+"""The last of those slots in firmware of 0.2.0's time; taken first, and passed when other devices sit there."""
+SPREAD = LAST - FIRST
+"""Devices of a kind up to which 0.2.0 gave each a slot of its own."""
+
+
+def places(guest: Guest, facts: Facts) -> dict[str, Address]:
+    """The place of each device by its name: those kept in `pci_slots`, and new ones for devices that have none.
+
+    Raises ChyvesError when a kept place is none that the device can have, or when there is no room.
+    """
+    wanted = devices(guest, facts)
+    bus = _Bus(guest, facts, wanted)
+    for family in dict.fromkeys(device.family for device in wanted):
+        bus.give([device for device in wanted if device.family == family])
+    return {device.name: bus.places[device.name] for device in wanted}
+
+
+class _Bus:
+    """The places taken so far, and the rules by which the next is found."""
+
+    def __init__(self, guest: Guest, facts: Facts, wanted: Iterable[Device]) -> None:
+        self.name, self.consolidate, self.uefi = facts.name, facts.consolidate, guest.loader == "uefi"
+        self.ahci = guest.bhyve_disk_type == "ahci-hd"
+        self.family = {device.name: device.family for device in wanted}
+        self.places = {name: place for name, place in guest.pci_slots.items() if self._keeps(name, place)}
+
+    def _keeps(self, name: str, place: Address) -> bool:
+        """Whether a kept place still counts: not for a device that is gone, nor a port without its controller."""
+        family = self.family.get(name)
+        if family is None:
+            return False
+        if not FIRST <= place.slot <= LAST or (place.port is not None and family != DISK):
+            raise ChyvesError(
+                f"{self.name}: pci_slots: {name} cannot be at {place}; unset pci_slots to have all devices placed anew"
+            )
+        return place.port is None or self.ahci
+
+    def give(self, members: list[Device]) -> None:
+        """Places for those of one family that have none."""
+        new = [device for device in members if device.name not in self.places]
+        crowd = self._crowd(members[0].family, len(new) if len(new) == len(members) else 0)
+        for device in new:
+            place = self._port() if self.consolidate and self.ahci and device.family == DISK else None
+            self.places[device.name] = place or self._place(device, crowd)
+
+    def _crowd(self, family: str, count: int) -> int:
+        """How many of `count` devices that come together share a slot (0.2.0's arithmetic)."""
+        if family.startswith("passthru") or (self.consolidate and not family.startswith("pcidev")):
+            return FUNCTIONS
+        slots = UEFI_DISK_SLOTS if self.uefi and family == DISK else SPREAD
+        return 1 if count <= slots else min(FUNCTIONS, count // slots + 1)
+
+    def _port(self) -> Address | None:
+        """The next port of an AHCI controller that has one, or the first of a new controller."""
+        controllers: dict[tuple[int, int], set[int]] = {}
+        for place in self.places.values():
+            if place.port is not None:
+                controllers.setdefault((place.slot, place.function), set()).add(place.port)
+        for (slot, function), taken in sorted(controllers.items()):
+            if len(taken) < PORTS:
+                return Address(slot, function, min(set(range(PORTS)) - taken))
+        place = self._place(Device("a disk controller", DISK, "ahci", ""), 1)
+        return Address(place.slot, place.function, 0)
+
+    def _place(self, device: Device, crowd: int) -> Address:
+        place = self._on_own_slots(device.family, crowd) or self._on_slot_of_others(device.family)
+        if place is None:
+            raise ChyvesError(f"{self.name}: {device.name}: {self._no_room(device.family)}")
+        return place
+
+    def _on_own_slots(self, family: str, crowd: int) -> Address | None:
+        own = self._slots({family})
+        if crowd > 1 and (place := self._function(own, crowd)):
+            return place
+        if not (self.uefi and family == DISK):
+            return self._new_slot(LAST) or self._function(own, FUNCTIONS)
+        more = len(own) < UEFI_DISK_SLOTS
+        return (
+            (self._new_slot(UEFI_LAST_DISK_SLOT) if more else None)
+            or self._function(own, FUNCTIONS)
+            or (self._new_slot(LAST) if more else None)
+        )
+
+    def _on_slot_of_others(self, family: str) -> Address | None:
+        """A function beside devices of another kind, when no slot is left; a card of the host stays by itself."""
+        if family.startswith("passthru") or (self.uefi and family == DISK):
+            return None
+        others = {other for other in self.family.values() if not other.startswith("passthru")}
+        return self._function([slot for slot in self._slots(others) if slot not in self._host_slots()], FUNCTIONS)
+
+    def _host_slots(self) -> list[int]:
+        return self._slots({family for family in self.family.values() if family.startswith("passthru")})
+
+    def _slots(self, families: set[str]) -> list[int]:
+        return sorted({place.slot for name, place in self.places.items() if self.family.get(name) in families})
+
+    def _function(self, slots: list[int], limit: int) -> Address | None:
+        for slot in slots:
+            taken = {place.function for place in self.places.values() if place.slot == slot}
+            if len(taken) < limit:
+                return Address(slot, min(set(range(FUNCTIONS)) - taken))
+        return None
+
+    def _new_slot(self, last: int) -> Address | None:
+        taken = {place.slot for place in self.places.values()}
+        return next((Address(slot) for slot in range(FIRST, last + 1) if slot not in taken), None)
+
+    def _no_room(self, family: str) -> str:
+        if self.uefi and family == DISK:
+            most = UEFI_DISK_SLOTS * (PORTS if self.consolidate and self.ahci else FUNCTIONS)
+            advice = "take disks away"
+            if self.ahci and not self.consolidate:
+                advice += ", or set global consolidate_bhyve_pci_devices=yes"
+            return f"a UEFI guest has room for {most} disks on its PCI bus; {advice}"
+        return f"no PCI slot from {FIRST} to {LAST} has room for it; take devices away"

@@ -179,10 +179,8 @@ class Flags:
     metavar = "flags"
 
     def parse(self, text: str) -> tuple[str, ...]:
-        if (
-            not re.fullmatch(r"[A-Za-z0-9 ,.:;/=_+@%-]*", text, re.ASCII)
-            or text.strip()
-            and not text.strip().startswith("-")
+        if not re.fullmatch(r"[A-Za-z0-9 ,.:;/=_+@%-]*", text, re.ASCII) or (
+            text.strip() and not text.strip().startswith("-")
         ):
             raise ValueError("options such as -A -H -P, without quotes")
         return tuple(text.split())
@@ -365,7 +363,7 @@ class Slots:
     """Where each device of a guest sits: `disk0=4:0,tap50=5:0`; two devices never share a place."""
 
     metavar = "device=slot:function[/port],..."
-    _item = re.compile(r"([a-z][a-z0-9_:]*)=([0-9]{1,2}):([0-7])(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
+    _item = re.compile(r"([a-z0-9_][a-z0-9_.:+@-]*)=([0-9]{1,2}):([0-7])(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
 
     def parse(self, text: str) -> dict[str, Address]:
         places: dict[str, Address] = {}

@@ -1,0 +1,154 @@
+"""Making the datasets of chyves on a pool: built as `POOL/.chyves-new`, and there at once by one rename."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from chyves import __version__
+from chyves.errors import ChyvesError
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.pools.holdings import DATASET, NULL_ISO, RESOURCES, Holdings
+from chyves.properties import DATASET_VERSION
+from chyves.section import write_text
+
+NEW = ".chyves-new"
+OFFLINE = f"{DATASET}_offline"
+PLAIN: dict[str, str] = {}
+EVERYWHERE = {".config": PLAIN, "guests": PLAIN, "logs": {"compression": "on"}}
+ON_PRIMARY = {name: PLAIN for name in RESOURCES.values()}
+"""Datasets below a pool's own, and their ZFS properties."""
+
+
+def install(host: Host, pool: str) -> None:
+    """Make the datasets of chyves on a pool, all or none; the first pool that has them is the primary one.
+
+    Raises ChyvesError where there is no such pool, or it cannot be written to, or has datasets of chyves.
+    """
+    with host.locks.hold("host"):
+        altroot = _writable(host, pool)
+        holdings = Holdings.read(host)
+        _refuse_installed(host, pool, holdings)
+        _take_back(host, pool)
+        plan = _Plan(pool, altroot, primary=not holdings.pools)
+        host.terminal.say(1, f"{pool}: making the datasets of chyves, as the {plan.role} pool")
+        _make(host, plan)
+    host.terminal.say(2, f"{pool}: has datasets of chyves now, at {plan.mountpoint}")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is made on a pool; `altroot` is what ZFS puts before the mountpoints of this pool."""
+
+    pool: str
+    altroot: Path
+    primary: bool
+
+    @property
+    def role(self) -> str:
+        return "primary" if self.primary else "secondary"
+
+    @property
+    def new(self) -> str:
+        return f"{self.pool}/{NEW}"
+
+    @property
+    def final(self) -> str:
+        return f"{self.pool}/{DATASET}"
+
+    @property
+    def mountpoint(self) -> str:
+        return f"/{DATASET}/{self.pool}"
+
+    @property
+    def datasets(self) -> dict[str, dict[str, str]]:
+        return EVERYWHERE | (ON_PRIMARY if self.primary else {})
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files and what is in them.
+
+        The global properties and the defaults are left to what the program has as theirs, so that a later version's
+        better default arrives; 0.2.0 wrote all of them down here.
+        """
+        properties = {
+            "creation": f"Created on {time.strftime('%Y%m%d-%H%M')} by chyves {__version__}",
+            "dataset_version": DATASET_VERSION,
+            "dataset_role": self.role,
+        }
+        pool_file = {".config/pool.cfg": write_text(properties)}
+        empty = (".config/global.cfg", "guests/.defaults", f"{RESOURCES['iso']}/{NULL_ISO}")
+        return pool_file | (dict.fromkeys(empty, "") if self.primary else {})
+
+
+def _writable(host: Host, pool: str) -> Path:
+    """The pool's altroot; raises ChyvesError where there is no such pool, or nothing can be made on it."""
+    pools = {row["name"]: row for row in host.zfs.pools()}
+    if pool not in pools:
+        have = ", ".join(sorted(pools)) or "none"
+        raise ChyvesError(f"{pool}: there is no such pool (there are: {have}); choose one, or import it with zpool(8)")
+    health = pools[pool]["health"]
+    if health not in ("ONLINE", "DEGRADED"):
+        raise ChyvesError(f"{pool}: the pool is {health}; mend it first, see: zpool status {pool}")
+    if "on" in (_pool_property(host, pool, "readonly"), host.zfs.get(pool, "readonly")):
+        raise ChyvesError(f"{pool}: is read-only; import it, or set it, with readonly=off")
+    altroot = _pool_property(host, pool, "altroot")
+    return Path(altroot) if altroot.startswith("/") else Path("/")
+
+
+def _pool_property(host: Host, pool: str, name: str) -> str:
+    return host.run.ask("zpool", "get", "-Hp", "-o", "value", name, pool).strip()
+
+
+def _refuse_installed(host: Host, pool: str, holdings: Holdings) -> None:
+    if pool in holdings.pools:
+        held = holdings.pools[pool]
+        if f"{held.dataset}/.config" in held.rows:
+            raise ChyvesError(f"{pool}: has datasets of chyves already, as the {held.properties.dataset_role} pool")
+        raise ChyvesError(f"{pool}: has a dataset {held.dataset} that chyves did not make; rename it with: zfs rename")
+    if host.zfs.exists(f"{pool}/{OFFLINE}"):
+        raise ChyvesError(
+            f"{pool}: has datasets of chyves that were put offline; bring them back with: "
+            f"zfs rename {pool}/{OFFLINE} {pool}/{DATASET}"
+        )
+
+
+def _take_back(host: Host, pool: str) -> None:
+    """Destroy what an installation that was cut off left; raises ChyvesError where something else is in it."""
+    new = f"{pool}/{NEW}"
+    if not host.zfs.exists(new):
+        return
+    below = host.zfs.below(new)
+    ours = {new, *(f"{new}/{name}" for name in EVERYWHERE | ON_PRIMARY)}
+    strange = sorted(name for name in below if name.partition("@")[0] not in ours)
+    if strange:
+        raise ChyvesError(
+            f"{new}: was left by a crash and holds {strange[0]}, which chyves did not make; move that away"
+        )
+    host.terminal.warn(f"{pool}: its datasets were not made to their end; they are taken back")
+    host.zfs.destroy_all(new, below)
+
+
+def _make(host: Host, plan: _Plan) -> None:
+    place = plan.altroot / plan.mountpoint.lstrip("/")
+    with Undo() as undo:
+        _make_dataset(host, undo, plan.new, {"mountpoint": plan.mountpoint})
+        for name, properties in plan.datasets.items():
+            _make_dataset(host, undo, f"{plan.new}/{name}", properties)
+        for name, text in plan.files.items():
+            _write(host, undo, place / name, text)
+        undo.do(
+            lambda: host.zfs.rename(plan.new, plan.final),
+            lambda: host.zfs.rename(plan.final, plan.new),
+            f"rename {plan.final}",
+        )
+
+
+def _make_dataset(host: Host, undo: Undo, dataset: str, properties: dict[str, str]) -> None:
+    undo.do(lambda: host.zfs.create(dataset, properties), lambda: host.zfs.destroy(dataset), f"destroy {dataset}")
+
+
+def _write(host: Host, undo: Undo, path: Path, text: str) -> None:
+    undo.do(lambda: host.files.write(path, text), lambda: host.files.remove(path), f"remove {path}")

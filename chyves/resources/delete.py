@@ -1,0 +1,56 @@
+"""Deleting an ISO image or a firmware: out of sight by one rename, then destroyed."""
+
+from __future__ import annotations
+
+from chyves.errors import ChyvesError
+from chyves.guests import running
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.pools.holdings import NULL_ISO, RESOURCES, Holdings
+from chyves.resources import leftovers
+
+
+def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
+    """Delete an image (`iso`) or a firmware (`firmware`) after asking; raises ChyvesError where a guest uses it."""
+    with leftovers.changing(host, kind, name):
+        holdings = Holdings.read(host)
+        leftovers.settle(host, holdings)
+        if name == NULL_ISO:
+            raise ChyvesError(f"{name}: is the empty medium that chyves needs for UEFI guests; leave it")
+        holdings.resource(kind, name)
+        _refuse_used(host, holdings, kind, name)
+        _delete(host, f"{holdings.primary.dataset}/{RESOURCES[kind]}", name, yes)
+
+
+def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
+    dataset, old = f"{parent}/{name}", f"{parent}/{leftovers.OLD}{name}"
+    below = host.zfs.below(dataset)
+    question = "\n".join([*(f"{each} will be destroyed" for each in below), f"Delete {name}?"])
+    if not (host.dry or host.terminal.confirm(question, yes)):
+        return
+    doomed = [each.replace(dataset, old, 1) for each in below]
+    host.terminal.say(1, f"{name}: deleting")
+    with Undo() as undo:
+        undo.do(lambda: host.zfs.rename(dataset, old), lambda: host.zfs.rename(old, dataset), f"bring {name} back")
+        undo.do(lambda: host.zfs.destroy_all(old, doomed), lambda: None, "bring it back")
+    host.terminal.say(2, f"{name}: deleted")
+
+
+def _refuse_used(host: Host, holdings: Holdings, kind: str, name: str) -> None:
+    users = _with_firmware(host, holdings, name) if kind == "firmware" else _with_medium(host, holdings, name)
+    if users:
+        what = "boots with it" if kind == "firmware" else "has it in its drive"
+        raise ChyvesError(f"{name}: {', '.join(users)} {what}; see to that first")
+
+
+def _with_firmware(host: Host, holdings: Holdings, name: str) -> list[str]:
+    found = holdings.each_properties(host.terminal.warn)
+    users = [guest for guest, properties in found.items() if properties.uefi_firmware == name]
+    return users + (["every new guest (defaults)"] if holdings.defaults.uefi_firmware == name else [])
+
+
+def _with_medium(host: Host, holdings: Holdings, name: str) -> list[str]:
+    """The running guests that have an image in their drive, as far as their supervisors wrote it down."""
+    file = str(holdings.resource("iso", name))
+    states = ((guest, running.read(host, guest)) for guest in running.all_supervised(host))
+    return [guest for guest, state in states if state and state.medium in (file, name)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from chyves import names
 
@@ -24,6 +23,8 @@ class Many(enum.Enum):
     OPTIONAL = "?"
     ANY = "*"
     SOME = "+"
+    REST = "..."
+    """All that follows, also what begins with dashes: another program's words."""
 
 
 @dataclass(frozen=True)
@@ -320,7 +321,7 @@ COMMANDS = (
         options=(Option("--release", "The FreeBSD release that it plays: 11.0, 13.2, 14.3 or 15.0.", "release"),),
     ),
     Command(
-        ("lab", "shell", Arg("command", "What to run; a shell unless told.", Many.ANY)),
+        ("lab", "shell", Arg("command", "What to run; a shell unless told.", Many.REST)),
         "Enter the lab.",
         "chyves.lab.shell:shell",
         root=False,
@@ -338,7 +339,7 @@ COMMANDS = (
         host=False,
     ),
     Command(
-        ("help", Arg("topic", "A command or a property.", Many.OPTIONAL, complete="topics")),
+        ("help", Arg("topic", "A command or a property.", Many.ANY, complete="topics")),
         "Explain the commands, or one, or a property.",
         "chyves.cli.help:help_",
         root=False,

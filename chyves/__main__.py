@@ -1,0 +1,145 @@
+"""The whole way of a command: what was typed, the host, the function of its row, what it tells, the status."""
+
+# PYTHON_ARGCOMPLETE_OK
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import chyves
+from chyves.cli.parser import Request, parse
+from chyves.errors import ChyvesError, NeedsRoot, SeveralFailed
+
+if TYPE_CHECKING:
+    from chyves.cli.tables import Table
+
+FAULT = 70
+"""EX_SOFTWARE of sysexits(3)."""
+CLOSED = 128 + 13
+INTERRUPTED = 128 + 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the words say; the exit status. Errors are told on stderr, one sentence each."""
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        _write(_run(words))
+        sys.stdout.flush()
+    except SeveralFailed as error:
+        return error.status
+    except ChyvesError as error:
+        _tell(error)
+        return error.status
+    except KeyboardInterrupt:
+        print("chyves: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except Exception as error:
+        return _tell_fault(error)
+    return 0
+
+
+def _run(words: Sequence[str]) -> str:
+    """What is to be printed."""
+    if list(words) == ["--version"]:
+        return f"chyves {chyves.__version__}\n"
+    request = parse(words)
+    result = _function(request)(*_host(request), **request.keywords)
+    if result is None:
+        return ""
+    return result if isinstance(result, str) else _shown(result, request)
+
+
+def _host(request: Request) -> tuple[object, ...]:
+    """The host, for a command that works on one; raises NeedsRoot."""
+    row = request.command
+    if not row.host:
+        return ()
+    from chyves.host.machine import Host
+
+    host = Host.open(os.environ, request.dry_run)
+    if row.root and not request.dry_run and not host.privileged:
+        raise NeedsRoot(f"{row.name}: needs root; try: sudo chyves ...")
+    return (host,)
+
+
+def _function(request: Request) -> Callable[..., Table | str | None]:
+    module, _, name = request.command.run.partition(":")
+    function: Callable[..., Table | str | None] = getattr(import_module(module), name)
+    return function
+
+
+def _shown(table: Table, request: Request) -> str:
+    from chyves.cli import tables
+
+    if request.json:
+        return tables.json_text(table)
+    if request.headless:
+        return tables.tabs(table)
+    text = tables.plain(table, _width() if table.cut else None)
+    if not table.paged:
+        return text
+    import pydoc
+
+    pydoc.pager(text)
+    return ""
+
+
+def _width() -> int | None:
+    """The terminal's width in cells, or None where there is no terminal."""
+    import shutil
+
+    return shutil.get_terminal_size((0, 0)).columns or None
+
+
+def _write(text: str) -> None:
+    """Print a result; what the terminal's encoding lacks comes as a backslash and its code."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
+    sys.stdout.write(text if not text or text.endswith("\n") else f"{text}\n")
+
+
+def _tell(error: ChyvesError) -> None:
+    print(f"chyves: {error}", file=sys.stderr)
+    for note in getattr(error, "__notes__", ()):
+        print("".join(f"  {line}\n" for line in note.splitlines()), end="", file=sys.stderr)
+
+
+def _tell_fault(error: Exception) -> int:
+    """Tell of an error that nothing in chyves expected: where it happened, last and in a sentence what to do."""
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    traceback.print_exception(error)
+    what = f"{type(error).__name__} in {os.path.basename(place.filename)} line {place.lineno}"
+    print(f"chyves: {what}: this is a fault of chyves; report it with the lines above", file=sys.stderr)
+    return FAULT
+
+
+def _complete() -> None:
+    """Answer the shell that completes a line, and end."""
+    from chyves.cli.completion import complete
+
+    complete(_names)
+
+
+def _names(kind: str, of: str) -> Sequence[str]:
+    """What the host has of a kind, for the guest `of` where that matters; nothing where it cannot be asked."""
+    from chyves.guests.complete import names
+    from chyves.host.machine import Host
+
+    try:
+        return tuple(names(kind, Host.open(os.environ), of))
+    except ChyvesError:
+        return ()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

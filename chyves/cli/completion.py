@@ -1,0 +1,133 @@
+"""What the shell offers for the next word of a line, from the same table as the parser, through argcomplete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from chyves.cli.grammar import Rows, literals, position, reached
+from chyves.cli.parser import options_parser, separated
+from chyves.commands import COMMANDS, Arg
+from chyves.errors import UsageError
+
+Names = Callable[[str, str], Iterable[str]]
+"""What the host has: of a kind (guests, isos, firmware, pools, disks, bridges, taps, uplinks), disks and taps of a guest.
+
+The second argument is the guest that the line names, or empty. It must be cheap, and gives nothing where it cannot know.
+"""
+
+KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges"}
+"""Properties whose values are things that the host has, by how their type is written."""
+
+
+def complete(names: Names) -> None:
+    """Answer the shell, as argcomplete's environment asks, and end the process."""
+    import argcomplete
+
+    line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
+    typed = argcomplete.split_line(line)[3][int(os.environ["_ARGCOMPLETE"]) :]
+    words, _ = separated(typed)
+    try:
+        rows = reached(words)
+    except UsageError:
+        rows = ()
+    parser = options_parser(rows or COMMANDS[:1])
+    action = parser.add_argument("words", nargs="*")
+    action.completer = lambda prefix, **_: offered(rows, words, prefix, names)  # type: ignore[attr-defined]
+    argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def offered(rows: Rows, words: Sequence[str], prefix: str, names: Names) -> list[str]:
+    """What can stand at the end of a line that begins with these words and is of one of these rows."""
+    found: dict[str, None] = {}
+    for row in rows:
+        word = position(row, len(words))
+        found.update(dict.fromkeys(literals(word)))
+        if isinstance(word, Arg) and not word.choices:
+            found.update(dict.fromkeys(_offered(word, words, prefix, names)))
+    return [text for text in found if text.startswith(prefix)]
+
+
+def _offered(arg: Arg, words: Sequence[str], prefix: str, names: Names) -> Iterator[str]:
+    if arg.complete == "files":
+        yield from _files(prefix)
+        return
+    done, comma, _last = prefix.rpartition(",") if arg.split else ("", "", "")
+    taken = done.split(",")
+    if not comma:
+        yield from arg.instead
+    for name in _names(arg, words, prefix, names):
+        if name not in taken:
+            yield f"{done}{comma}{name}"
+
+
+def _topics(words: Sequence[str]) -> Iterable[str]:
+    from chyves.cli.help import topics
+
+    return topics(tuple(words[1:]))
+
+
+def _names(arg: Arg, words: Sequence[str], prefix: str, names: Names) -> Iterable[str]:
+    match arg.complete:
+        case "":
+            return ()
+        case "properties":
+            return _properties(words)
+        case "assignments":
+            return _assignments(words, prefix, names)
+        case "topics":
+            return _topics(words)
+        case "owners":
+            return names("guests", "")
+        case "resources":
+            return names("isos" if words[0] == "iso" else "firmware", "")
+        case kind:
+            return names(kind, words[1] if words[0] == "network" else words[0] if words else "")
+
+
+def _sections(words: Sequence[str]) -> Any:
+    """The sections whose properties the line is about: those of its owner, or of guests where it has none."""
+    from chyves import properties
+
+    return {"global": properties.Global, "defaults": properties.Defaults}.get(words[0], properties.Guest)
+
+
+def _properties(words: Sequence[str]) -> Iterator[str]:
+    from chyves.properties import Writer
+
+    section = _sections(words)
+    if words[-1] != "unset":
+        yield from section.table
+    else:
+        yield from (name for name, row in section.table.items() if row.unset and row.writer is Writer.USER)
+    if words[-1] == "get":
+        yield "all"
+
+
+def _assignments(words: Sequence[str], prefix: str, names: Names) -> Iterator[str]:
+    """Properties with `=`, or behind one its possible values; further guests where the first have a property."""
+    from chyves.properties import Writer
+
+    owner = next((word for word in reversed(words[2:]) if "=" not in word), words[0])
+    table = _sections((owner,)).table
+    name, equals, _value = prefix.partition("=")
+    if equals:
+        row = table.get(name)
+        values = () if row is None else _values(row.type, names)
+        yield from (f"{name}={value}" for value in values)
+        return
+    yield from (f"{name}=" for name, row in table.items() if row.writer is Writer.USER)
+    if "=" in words[-1]:
+        yield from names("guests", "")
+
+
+def _values(type_: Any, names: Names) -> Iterable[str]:
+    kind = KIND_OF_VALUE.get(type_.metavar)
+    return names(kind, "") if kind else type_.words()
+
+
+def _files(prefix: str) -> Iterable[str]:
+    from glob import escape, glob
+
+    return (f"{path}/" if os.path.isdir(path) else path for path in glob(f"{escape(prefix)}*"))

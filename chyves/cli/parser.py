@@ -1,0 +1,174 @@
+"""What was typed, as a value: the command, and its arguments checked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from chyves import names
+from chyves.cli.grammar import OPEN, begins_rest, named, reached, selected
+from chyves.commands import COMMANDS, HEADLESS, OWNER, Arg, Command, Option
+from chyves.errors import ChyvesError, UsageError
+from chyves.names import shown
+
+HELP = next(row for row in COMMANDS if row.name == "help")
+ASKED = ("-h", "--help")
+STANDING = frozenset(text for row in COMMANDS for arg in row.args for text in arg.instead)
+VALUED = frozenset(option.name for row in COMMANDS for option in row.options if option.metavar)
+
+GENERAL = {
+    "--dry-run": "Print the commands that would run, and run none.",
+    "--yes": "Answer questions with yes.",
+    "--json": "Print JSON.",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command and what it is to be done with; `options` are the row's own, without -H, which is `headless`."""
+
+    command: Command
+    args: dict[str, object] = field(default_factory=dict)
+    dry_run: bool = False
+    yes: bool = False
+    json: bool = False
+    headless: bool = False
+    options: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def keywords(self) -> dict[str, object]:
+        """What the function of the command is called with, besides the host."""
+        return self.args | self.options | ({"yes": self.yes} if self.command.asks else {})
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """The request that a command line is; raises UsageError with one sentence."""
+    words, options = separated(argv)
+    if not words and options and options[0] not in ASKED:
+        raise UsageError(f"{shown(options[0])}: is no option of chyves; see: chyves help")
+    if not words or any(option in ASKED for option in options):
+        return _help(words)
+    row = selected(words)
+    given = _options(row, options)
+    if given.help:
+        return _help(words)
+    own: dict[str, object] = {option.key: getattr(given, option.key) for option in row.options if option != HEADLESS}
+    request = Request(row, _args(row, words), given.dry_run, given.yes, given.json, given.H, own)
+    if request.json and request.headless:
+        raise UsageError(f"{row.name}: --json and -H do not go together; give one of them")
+    return request
+
+
+def separated(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a line, and its options, each with its value; they may stand in any order, and `--` ends options."""
+    words: list[str] = []
+    options: list[str] = []
+    line = iter(argv)
+    for text in line:
+        if text == "--":
+            words.extend(line)
+        elif text.startswith("-") and text != "-":
+            value = next(line, None) if text in VALUED else None
+            options.append(text if value is None else f"{text}={value}")
+        else:
+            words.extend((text, *line) if begins_rest(words) else (text,))
+    return words, options
+
+
+def options_parser(rows: Sequence[Command]) -> argparse.ArgumentParser:
+    """A parser of the options that these rows have."""
+    parser = argparse.ArgumentParser(prog="chyves", add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.set_defaults(dry_run=False, yes=False, json=False, H=False)
+    parser.add_argument(*ASKED, action="store_true", dest="help", help="Explain the command.")
+    for name in dict.fromkeys(name for row in rows for name in general_options(row)):
+        short = ("-y",) if name == "--yes" else ()
+        parser.add_argument(name, *short, action="store_true", help=GENERAL[name])
+    for option in dict.fromkeys(option for row in rows for option in row.options):
+        _add(parser, option)
+    return parser
+
+
+def _options(row: Command, options: Sequence[str]) -> argparse.Namespace:
+    """What the options say, one by one, so that a refusal names the word as it was typed."""
+    parser = options_parser((row,))
+    given = parser.parse_args([])
+    for option in options:
+        try:
+            given, unknown = parser.parse_known_args([option], given)
+        except argparse.ArgumentError as error:
+            wrong = "needs a value" if error.argument_name in VALUED else "has a part that is no option"
+            raise UsageError(f"{row.name}: {shown(option)} {wrong}{_known(row)}") from None
+        if unknown:
+            raise UsageError(f"{row.name}: {shown(option)} is no option of it{_known(row)}")
+    return given
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    if option.metavar:
+        parser.add_argument(option.name, dest=option.key, metavar=option.metavar, help=option.doc)
+    else:
+        parser.add_argument(option.name, dest=option.key, action="store_true", help=option.doc)
+
+
+def _known(row: Command) -> str:
+    flags = "".join(option.name[1] for option in row.options if len(option.name) == 2)
+    long = [option.name for option in row.options if len(option.name) > 2]
+    known = [*([f"-{flags}"] if flags else []), *long, *general_options(row)]
+    return f"; it has {' '.join(known)}" if known else "; it has none"
+
+
+def general_options(row: Command) -> list[str]:
+    """The options that a row has by what it is."""
+    asked = (("--dry-run", row.changes), ("--yes", row.asks), ("--json", row.json))
+    return [name for name, there in asked if there]
+
+
+def _help(words: Sequence[str]) -> Request:
+    """The request to explain the command that some words begin."""
+    return Request(HELP, {"topic": named(reached(words)[0], words)})
+
+
+def _args(row: Command, words: Sequence[str]) -> dict[str, object]:
+    args: dict[str, object] = {}
+    for index, word in enumerate(row.words):
+        if not isinstance(word, Arg):
+            continue
+        if word.many in OPEN:
+            args[word.name] = tuple(_value(row.name, word, text) for text in words[index:])
+        else:
+            args[word.name] = _value(row.name, word, words[index]) if index < len(words) else None
+    return args
+
+
+def _value(command: str, arg: Arg, text: str) -> object:
+    if text in arg.choices or text in arg.instead:
+        return text
+    if not arg.split:
+        if arg.check is names.guest and "," in text:
+            raise UsageError(f"{shown(text)}: {command} takes one guest; give one")
+        return checked(arg, text)
+    parts = text.split(",")
+    if not all(parts) and len(parts) > 1:
+        raise UsageError(f"{shown(text)}: has an empty name; take the comma out")
+    for number, part in enumerate(parts):
+        if part in parts[:number]:
+            raise UsageError(f"{shown(part)}: is named twice; name it once")
+    return tuple(checked(arg, part) for part in parts)
+
+
+def owners_of(text: str) -> tuple[str, ...] | str:
+    """Whose properties a word names: guests, or all, global or defaults; raises UsageError."""
+    return cast("tuple[str, ...] | str", _value("set", OWNER, text))
+
+
+def checked(arg: Arg, text: str) -> str:
+    """One word that the user chose; raises UsageError where it cannot be what the Arg says."""
+    if arg.check is names.guest and text in STANDING:
+        right = "stands alone; leave the other names out" if text in arg.instead else "is no guest; name one"
+        raise UsageError(f"{text}: {right}")
+    try:
+        return arg.check(text) if arg.check else text
+    except ChyvesError as error:
+        raise UsageError(str(error)) from None

@@ -48,7 +48,7 @@ def open_end(lab: Lab, device: str) -> int:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), device)
     tag, end = named
     (lab.state / "nmdm").mkdir(parents=True, exist_ok=True)
-    with _starting(lab.state):
+    with _Starting(lab.state):
         if not _carried(lab.state, tag):
             _start(lab, tag)
         return os.open(_node(lab.root, tag, end), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -58,7 +58,7 @@ def _node(root: Path, tag: str, end: str) -> Path:
     return root / "dev" / f"nmdm{tag}{end}"
 
 
-class _starting:
+class _Starting:
     """Only one program at a time makes a pair, or takes one away: else one could be opened while it goes."""
 
     def __init__(self, state: Path) -> None:
@@ -164,7 +164,7 @@ def relay(root: str, state: str, tag: str) -> None:
     os.dup2(0, 1)
     while True:
         _carry(ends)
-        with _starting(Path(state)):
+        with _Starting(Path(state)):
             if any(end.is_open() for end in ends):
                 continue
             for path in (*(end.node for end in ends), Path(state, "nmdm", tag)):

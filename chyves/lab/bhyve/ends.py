@@ -32,7 +32,7 @@ BSD_WORDS = {errno.EBUSY: "Device busy", errno.ENXIO: "Device not configured", e
 
 
 def strerror(number: int | None) -> str:
-    """What strerror(3) says on FreeBSD."""
+    """An errno in the words of FreeBSD."""
     return BSD_WORDS.get(number or 0) or os.strerror(number or 0)
 
 
@@ -42,5 +42,5 @@ def fatal(text: str, status: int = End.ERROR) -> NoReturn:
 
 
 def perror(what: str, number: int, status: int = End.ERROR) -> NoReturn:
-    """End a program as perror(3) and exit(3) do, with the words of an errno."""
+    """End a program with what it tried and the words of an errno, as with perror and exit."""
     raise Stop(status, f"{what}: {strerror(number)}")

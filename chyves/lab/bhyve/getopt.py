@@ -19,7 +19,9 @@ class Options:
     Raises BadOption when it comes to one, so options before it have had their effect.
     """
 
-    def __init__(self, argv: list[str], letters: str, long: Mapping[str, str] | None = None, *, permute: bool = False):
+    def __init__(
+        self, argv: list[str], letters: str, long: Mapping[str, str] | None = None, *, permute: bool = False
+    ) -> None:
         self._left = list(argv)
         self._letters = _letters(letters)
         self._long = long or {}

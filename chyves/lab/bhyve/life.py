@@ -11,9 +11,11 @@ from chyves.lab.bhyve.ends import End
 
 
 class Guest(Protocol):
-    """Something that runs as a guest. `descriptors` become readable when it has something to tell."""
+    """Something that runs as a guest."""
 
-    descriptors: list[int]
+    @property
+    def descriptors(self) -> list[int]:
+        """What becomes readable when it has something to tell."""
 
     @property
     def patience(self) -> float | None:

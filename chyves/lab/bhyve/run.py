@@ -14,6 +14,7 @@ from chyves.lab.bhyve.ends import End, Stop, fatal, perror
 from chyves.lab.bhyve.firmware import rom_of
 from chyves.lab.bhyve.hollow import HollowGuest
 from chyves.lab.bhyve.life import Guest, die_of, live
+from chyves.lab.bhyve.machine import PACKAGE, QEMU, machine_words, qemu_path
 from chyves.lab.bhyve.title import set_title
 from chyves.lab.kernel import Kernel, Refused
 from chyves.lab.place import Lab
@@ -112,7 +113,7 @@ def _live(board: Board, machine: vmm.Open, topology: values.Topology) -> int:
     check_tpm(board)
     initialise(board)
     _check_uuid(board.config)
-    guest = _guest(board, topology)
+    guest = _guest(board, machine.known.memory or 0, topology)
     orders = machine.listen()
     # What a loader loaded is used up: the next start needs the loader again.
     machine.known.loaded = {}
@@ -127,8 +128,15 @@ def _live(board: Board, machine: vmm.Open, topology: values.Topology) -> int:
         guest.kill()
 
 
-def _guest(board: Board, topology: values.Topology) -> Guest:
-    return HollowGuest(board)
+def _guest(board: Board, memory: int, topology: values.Topology) -> Guest:
+    if os.environ.get(HOLLOW) == "hollow":
+        return HollowGuest(board)
+    qemu = qemu_path()
+    if qemu is None:
+        fatal(f"the lab runs guests in {QEMU}, which is not there; install the package {PACKAGE}")
+    from chyves.lab.bhyve.qemu import QemuGuest
+
+    return QemuGuest(board, qemu, machine_words(board, memory, topology) + board.words)
 
 
 def _check_uuid(config: Config) -> None:

@@ -37,6 +37,8 @@ def memory_size(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class Topology:
+    """How many virtual CPUs a guest has, and how they are laid out."""
+
     cpus: int
     sockets: int
     cores: int

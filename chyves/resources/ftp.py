@@ -21,7 +21,7 @@ class FtpServer:
         return self.address.shown
 
     def ask(self, offset: int, mark: str) -> Answer:
-        """Ask for the file from an offset on (REST, RFC 3659), where it still has this mark; raises ftplib.Error, OSError."""
+        """Ask for the file from an offset on (REST, RFC 3659) if it has this mark; raises ftplib.Error, OSError."""
         connection = ftplib.FTP(timeout=TIMEOUT)
         try:
             return self._asked(connection, offset, mark)

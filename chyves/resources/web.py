@@ -25,6 +25,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = newurl.partition(":")[0].lower()
         if scheme not in ("http", "https") or (req.type, scheme) == ("https", "http"):
+            fp.close()
             raise Refused(
                 f"{req.full_url.partition('?')[0]}: leads on to {scheme}, which is not followed; see what it is"
             )

@@ -52,9 +52,7 @@ def _run(words: Sequence[str]) -> str:
         return f"chyves {chyves.__version__}\n"
     request = parse(words)
     result = _function(request)(*_host(request), **request.keywords)
-    if result is None:
-        return ""
-    return result if isinstance(result, str) else _shown(result, request)
+    return "" if result is None else _shown(result, request)
 
 
 def _host(request: Request) -> tuple[object, ...]:
@@ -76,15 +74,23 @@ def _function(request: Request) -> Callable[..., Table | str | None]:
     return function
 
 
-def _shown(table: Table, request: Request) -> str:
+def _shown(result: Table | str, request: Request) -> str:
+    """A result in the form that was asked for."""
     from chyves.cli import tables
 
+    if isinstance(result, str):
+        return tables.json_of_text(result) if request.json else result
     if request.json:
-        return tables.json_text(table)
+        return tables.json_text(result)
     if request.headless:
-        return tables.tabs(table)
-    text = tables.plain(table, _width() if table.cut else None)
-    if not table.paged:
+        return tables.tabs(result)
+    text = tables.plain(result, _width() if result.cut else None)
+    return _paged(text) if result.paged else text
+
+
+def _paged(text: str) -> str:
+    """Nothing, once a pager has shown the text; without a terminal the text."""
+    if not sys.stdout.isatty():
         return text
     import pydoc
 

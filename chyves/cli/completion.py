@@ -12,9 +12,10 @@ from chyves.commands import COMMANDS, Arg
 from chyves.errors import UsageError
 
 Names = Callable[[str, str], Iterable[str]]
-"""What the host has: of a kind (guests, isos, firmware, pools, disks, bridges, taps, uplinks), disks and taps of a guest.
+"""What the host has of a kind: guests, isos, firmware, pools, disks, bridges, taps, uplinks.
 
-The second argument is the guest that the line names, or empty. It must be cheap, and gives nothing where it cannot know.
+The second argument is the guest that the line names, or empty: disks and taps are that guest's. It must be cheap, and
+gives nothing where it cannot know.
 """
 
 KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges"}
@@ -24,9 +25,10 @@ KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges"}
 def complete(names: Names) -> None:
     """Answer the shell, as argcomplete's environment asks, and end the process."""
     import argcomplete
+    from argcomplete.lexers import split_line
 
     line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
-    typed = argcomplete.split_line(line)[3][int(os.environ["_ARGCOMPLETE"]) :]
+    typed = split_line(line)[3][int(os.environ["_ARGCOMPLETE"]) :]
     words, _ = separated(typed)
     try:
         rows = reached(words)
@@ -83,7 +85,7 @@ def _names(arg: Arg, words: Sequence[str], prefix: str, names: Names) -> Iterabl
         case "resources":
             return names("isos" if words[0] == "iso" else "firmware", "")
         case kind:
-            return names(kind, words[1] if words[0] == "network" else words[0] if words else "")
+            return names(kind, "".join((words[1:] if words[:1] == ["network"] else words)[:1]))
 
 
 def _sections(words: Sequence[str]) -> Any:
@@ -94,7 +96,7 @@ def _sections(words: Sequence[str]) -> Any:
 
 
 def _properties(words: Sequence[str]) -> Iterator[str]:
-    from chyves.properties import Writer
+    from chyves.section import Writer
 
     section = _sections(words)
     if words[-1] != "unset":
@@ -107,7 +109,7 @@ def _properties(words: Sequence[str]) -> Iterator[str]:
 
 def _assignments(words: Sequence[str], prefix: str, names: Names) -> Iterator[str]:
     """Properties with `=`, or behind one its possible values; further guests where the first have a property."""
-    from chyves.properties import Writer
+    from chyves.section import Writer
 
     owner = next((word for word in reversed(words[2:]) if "=" not in word), words[0])
     table = _sections((owner,)).table

@@ -84,7 +84,7 @@ def topics(words: tuple[str, ...]) -> Iterator[str]:
             yield from own[len(words)]
     if not words:
         for section, _owner in _sections():
-            yield from (*section.table, *section.numbered)
+            yield from section.table
 
 
 def command_help(row: Command) -> str:

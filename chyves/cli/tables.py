@@ -46,7 +46,8 @@ class Row:
 class Table:
     """Lines under heads. In JSON it is the list `name`, and a row's children are its list `nest`.
 
-    `cut` shortens lines to the terminal, `paged` shows them through a pager.
+    `cut` shortens lines to the terminal, `paged` shows them through a pager, `bare` shows the last column alone with no
+    head, for scripts that ask for one value.
     """
 
     name: str
@@ -55,10 +56,13 @@ class Table:
     nest: str = "disks"
     cut: bool = False
     paged: bool = False
+    bare: bool = False
 
 
 def plain(table: Table, width: int | None = None) -> str:
     """Aligned columns under their heads, children indented; lines are cut to `width` cells of the terminal."""
+    if table.bare:
+        return "".join(f"{row.text(table.columns[-1].key)}\n" for row in table.rows)
     lines = [[column.head for column in table.columns]]
     for row in table.rows:
         lines.append([row.text(column.key) for column in table.columns])
@@ -82,9 +86,18 @@ def tabs(table: Table) -> str:
 
 def json_text(table: Table) -> str:
     """`{"version": 1, NAME: [...]}`, with the values as they are and None as null."""
+    return _json({"version": VERSION, table.name: [_tree(table, row) for row in table.rows]})
+
+
+def json_of_text(text: str) -> str:
+    """`{"version": 1, "text": ...}`, for what a command tells in words."""
+    return _json({"version": VERSION, "text": text})
+
+
+def _json(value: object) -> str:
     import json
 
-    return json.dumps({"version": VERSION, table.name: [_tree(table, row) for row in table.rows]}, indent=2) + "\n"
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _tree(table: Table, row: Row) -> dict[str, object]:

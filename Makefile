@@ -33,10 +33,14 @@ bench:	## count processes and system calls of listings, and compare their time
 	@$(MAKE) -s $(VENV)/complete
 	@$(BIN)/python bench/run.py
 
-man:	## check the manual and render it to build/chyves.8.html
+man:	## make man/chyves.8 from its frame and the tables, and build/chyves.8.html
+	@PYTHON=$(PYTHON) setup/packages test
+	@$(MAKE) -s $(VENV)/complete
+	$(BIN)/python -m chyves.cli.manual < man/chyves.8.in > man/chyves.8.new
+	mv man/chyves.8.new man/chyves.8
 	mandoc -T lint -W warning man/chyves.8
 	@mkdir -p build
-	mandoc -T html -O style=mandoc.css man/chyves.8 > build/chyves.8.html
+	mandoc -T html man/chyves.8 > build/chyves.8.html
 
 install:	## put chyves below PREFIX (and DESTDIR); touches no dataset
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host install

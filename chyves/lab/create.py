@@ -13,6 +13,7 @@ from pathlib import Path
 from chyves.errors import ChyvesError
 from chyves.lab import host_tree, launchers
 from chyves.lab.kernel import Kernel
+from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
 from chyves.lab.releases import release as known_release
 
@@ -77,6 +78,7 @@ def _build(top: Path, release: str) -> None:
     lab = Lab(top, release, POOL)
     lab.state.mkdir()
     host_tree.write(lab)
+    namespace.make(lab)
     launchers.write(lab)
     # The settings come last but for the pool: a directory without them is not taken for a lab.
     (top / SETTINGS).write_text(json.dumps({"release": release, "pool": POOL}, indent=4) + "\n")
@@ -95,6 +97,7 @@ def _make_pool(lab: Lab) -> None:
 
 
 def _take_back(top: Path, made: list[Path]) -> None:
+    namespace.remove(Lab(top, "", POOL))
     for child in top.iterdir() if top.is_dir() else ():
         if child.is_dir() and not child.is_symlink():
             shutil.rmtree(child, ignore_errors=True)

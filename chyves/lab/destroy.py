@@ -10,6 +10,7 @@ from pathlib import Path
 from chyves.errors import ChyvesError
 from chyves.lab import vmm
 from chyves.lab.create import default_place
+from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
 
 
@@ -24,6 +25,7 @@ def destroy(directory: str | None, yes: bool = False) -> str:
     if not yes:
         _ask(lab)
     ended = _end_guests(lab)
+    namespace.remove(lab)
     shutil.rmtree(lab.top)
     told = f"{lab.top} is removed"
     return f"{told}; its guests were ended first: {', '.join(ended)}\n" if ended else f"{told}\n"

@@ -11,8 +11,8 @@ from chyves.lab.sysctls import AMD_MODEL, INTEL_MODEL, Machine
 
 DIRECTORIES = """
     boot/kernel boot/loader.conf.d dev dev/zvol etc/rc.d etc/rc.conf.d tmp root
-    usr/local/etc/rc.d usr/local/share/uefi-firmware usr/share
-    var/db var/log var/run var/spool/lock var/tmp
+    usr/local/etc/rc.d usr/local/sbin usr/local/share/uefi-firmware
+    var/db var/log var/run var/spool/lock
 """.split()
 
 LOADER_CONF = """\

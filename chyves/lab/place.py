@@ -10,6 +10,9 @@ from chyves.errors import ChyvesError
 
 SETTINGS = "lab.json"
 
+# Below /dev, what the real machine has and a lab does not play.
+MACHINE_DEVICES = "null zero full random urandom tty ptmx pts shm fd stdin stdout stderr net/tun kvm".split()
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -44,10 +47,13 @@ class Lab:
         """Where a path that a program was given really is.
 
         A path below the lab's tree is itself; a host path (`/dev/zvol/...`) is looked for in the tree; anything
-        else (a medium in the user's home) is a path of the real machine.
+        else (a medium in the user's home, /dev/null) is a path of the real machine.
         """
         given = Path(path)
         if not given.is_absolute() or given.is_relative_to(self.top):
             return given
+        if path.startswith("/dev/"):
+            of_machine = given.parts[2:3] and given.parts[2] in MACHINE_DEVICES
+            return given if of_machine else self.root / path.lstrip("/")
         below = self.root / path.lstrip("/")
-        return below if below.exists() or path.startswith("/dev/") else given
+        return below if below.exists() else given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chyves.lab.create import default_place
 from chyves.lab.kernel import Kernel
-from chyves.lab.network.interface import looked_at
+from chyves.lab.network.interfaces import looked_at
 from chyves.lab.place import Lab
 from chyves.lab.releases import release
 from chyves.lab.vmm import names as machines

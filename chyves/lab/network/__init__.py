@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chyves.errors import Busy, ChyvesError
-from chyves.lab.network.interface import changing
+from chyves.lab.network import namespace
+from chyves.lab.network.interfaces import changing
 from chyves.lab.place import Lab
 
 
@@ -21,6 +22,9 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
         tap.opened(pid)
         if interfaces.kernel.sysctl("net.link.tap.up_on_open") == "1":
             tap.up = True
+        name = tap.name
+    if namespace.wanted(lab):
+        return ["-netdev", f"tap,id=net{unit},helper={namespace.tap_helper(lab)},br={name}"]
     return ["-netdev", f"user,id=net{unit},restrict=on"]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from chyves.lab.kernel import Refused
-from chyves.lab.network.interface import NAME_LENGTH, Interface, Interfaces, family_of, new_ether
+from chyves.lab.network.interface import NAME_LENGTH, Interface, family_of, new_ether
+from chyves.lab.network.interfaces import Interfaces
 from chyves.lab.network.verbs import Failed
 
 FAMILIES = ("bridge", "epair", "tap", "tun", "vlan", "vmnet", "vxlan", "lo", "gif", "lagg")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Interface, ip_interface
 
-from chyves.lab.network.interface import Interface, Interfaces
+from chyves.lab.network.interface import Interface
+from chyves.lab.network.interfaces import Interfaces
 
 BITS = {
     "UP": 0x1,

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
-from chyves.lab.network.interface import NAME_LENGTH, Interface, Interfaces, new_ether
+from chyves.lab.network.interface import NAME_LENGTH, Interface, new_ether
+from chyves.lab.network.interfaces import Interfaces
 
 
 class Failed(Exception):

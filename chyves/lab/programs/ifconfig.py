@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_interface
 
 from chyves.lab.network.clone import cloners, create
-from chyves.lab.network.interface import Interface, Interfaces, changing, looked_at
+from chyves.lab.network.interface import Interface
+from chyves.lab.network.interfaces import Interfaces, changing, looked_at
 from chyves.lab.network.show import block
 from chyves.lab.network.verbs import VERBS, Failed, HeldOpen, Warned, set_address
 from chyves.lab.place import Lab

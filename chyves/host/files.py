@@ -38,8 +38,7 @@ class Files:
         """
         if path.is_symlink():
             raise ChyvesError(f"{path}: is a link, which is not written through; put a file in its place")
-        with _told(path, "cannot be written"):
-            _replace(path, text.encode(), mode)
+        self._put(path, text, mode)
 
     def write_properties(self, path: Path, properties: Mapping[str, str], mode: int = 0o644) -> None:
         """Write a file of `name=value` lines, sorted by name."""
@@ -52,7 +51,7 @@ class Files:
         with _told(path, "cannot be made"):
             if not path.is_dir():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.mkdir()
+                path.mkdir(exist_ok=True)
                 path.chmod(mode)
                 _sync_directory(path.parent)
 
@@ -66,15 +65,13 @@ class Files:
         with _told(path, "cannot be written"), path.open("ab", buffering=0) as file:
             _write(file.fileno(), text.encode())
 
+    def _put(self, path: Path, text: str, mode: int) -> None:
+        with _told(path, "cannot be written"):
+            _replace(path, text.encode(), mode)
+
 
 class DryFiles(Files):
     """Prints the changes of files, each as a line for sh, and still reads."""
-
-    def write(self, path: Path, text: str, mode: int = 0o644) -> None:
-        """Print the line that writes the file."""
-        show(_printf(text), f"> {_quoted(path)}")
-        if mode != 0o644:
-            show(["chmod", f"{mode:o}", str(path)])
 
     def make_directory(self, path: Path, mode: int = 0o755) -> None:
         """Print the line that makes the directory."""
@@ -89,12 +86,18 @@ class DryFiles(Files):
         """Print the line that adds to the file."""
         show(_printf(text), f">> {_quoted(path)}")
 
+    def _put(self, path: Path, text: str, mode: int) -> None:
+        show(_printf(text), f"> {_quoted(path)}")
+        if mode != 0o644 and not path.exists():
+            show(["chmod", f"{mode:o}", str(path)])
+
 
 def _printf(text: str) -> list[str]:
-    """The words for sh that print a text exactly, on one line as long as the text has no line end inside a line."""
-    if text.endswith("\n") and "\r" not in text:
-        return ["printf", "%s\\n", *text[:-1].split("\n")]
-    return ["printf", "%s", text]
+    """The words that let sh print a text exactly, without a line end in them."""
+    *lines, last = text.split("\n")
+    if lines and not last:
+        return ["printf", "%s\\n", *lines]
+    return ["printf", "%s\\n" * len(lines) + "%s", *lines, last]
 
 
 def _quoted(path: Path) -> str:

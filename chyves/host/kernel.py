@@ -10,10 +10,9 @@ from chyves.host.run import Runner
 TUNTAP_SINCE = 1300029
 """The osreldate at which if_tap and if_tun became if_tuntap (kldstat(8) knows only the name of its own release)."""
 
-NO_BHYVE = (
-    "vmm: is loaded but did not start: this CPU cannot run bhyve, or the firmware has switched that off; "
-    "switch VT-x or AMD-V on in the machine's setup"
-)
+NO_BHYVE = "this CPU cannot run bhyve, or that is switched off; switch VT-x or AMD-V on in the machine's firmware"
+REFUSED = "error occurred while loading module vmm"
+"""What kldload(8) says when vmm itself refused to start."""
 
 
 class Kernel:
@@ -48,11 +47,12 @@ class Kernel:
         try:
             self.run.do("kldload", "-n", *missing)
         except ProgramFailed as failure:
-            said = " ".join(failure.said.split())
-            advice = NO_BHYVE if self._vmm_is_dead(missing) else "see dmesg(8), and whether it is in /boot/kernel"
+            said = " ".join(failure.said.split()).rstrip(".")
+            dead = REFUSED in said or self._vmm_is_dead(missing)
+            advice = NO_BHYVE if dead else "see dmesg(8), and whether it is in /boot/kernel"
             raise ChyvesError(f"{', '.join(missing)}: cannot be loaded: {said}; {advice}") from None
         if not self.run.dry and self._vmm_is_dead(missing):
-            raise ChyvesError(NO_BHYVE)
+            raise ChyvesError(f"vmm: is loaded but does not work: {NO_BHYVE}")
 
     def sysctl(self, *names: str) -> dict[str, str]:
         """The values of sysctls, from one process; one that this kernel has not is left out."""

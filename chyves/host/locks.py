@@ -41,7 +41,7 @@ class Locks:
         with ExitStack() as held:
             for name in sorted(set(names) - self._held):
                 if not self.dry:
-                    held.callback(os.close, self._locked(name, deadline))
+                    held.callback(_release, self._locked(name, deadline))
                     held.callback(self._held.discard, name)
                     self._held.add(name)
             yield
@@ -122,6 +122,12 @@ class Locks:
         return f"{guest or 'this host'}: is being changed by {by}; wait for it, or end it"
 
 
+def _release(descriptor: int) -> None:
+    """Drop a lock, and first the words of who held it: the next holder's are not there at once."""
+    os.ftruncate(descriptor, 0)
+    os.close(descriptor)
+
+
 def _try(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -142,5 +148,5 @@ def _exists(pid: int) -> bool:
 
 def _command() -> str:
     """The command line of this process, on one line of readable length."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return " ".join(" ".join(words).split())[:200]
+    name = Path(sys.argv[0]).name.replace("__main__.py", "chyves")
+    return " ".join(" ".join([name, *sys.argv[1:]]).split())[:200]

@@ -32,7 +32,7 @@ class Log:
             )
             try:
                 for line in text.splitlines() or [""]:
-                    os.write(descriptor, f"{head}{line}\n".encode(errors="backslashreplace"))
+                    os.write(descriptor, f"{head}{_plain(line)}\n".encode())
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -42,3 +42,8 @@ class Log:
         if not self._told:
             self._told = True
             print(f"{directory}: the log cannot be written: {error.strerror}; see to that", file=sys.stderr, flush=True)
+
+
+def _plain(line: str) -> str:
+    """A line that can be shown: what a guest or a program said may steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in line)

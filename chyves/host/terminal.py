@@ -30,6 +30,10 @@ class Terminal:
         """Tell of what the user should know, at every level."""
         _print(f"warning: {text}")
 
+    def failed(self, error: ChyvesError) -> None:
+        """Tell of an error after which the command goes on with the next guest."""
+        tell(error)
+
     def confirm(self, question: str, yes: bool) -> bool:
         """Whether the user agrees; raises ChyvesError where nobody can be asked and `--yes` was not given."""
         if yes:
@@ -96,6 +100,13 @@ class Progress:
 def _interactive() -> bool:
     """Whether somebody is there to answer: what is asked is shown on stderr."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def tell(error: ChyvesError) -> None:
+    """Print an error, once, with its notes below it."""
+    _print(f"chyves: {error}")
+    for note in getattr(error, "__notes__", ()):
+        _print("\n".join(f"  {line}" for line in note.splitlines()))
 
 
 def _print(text: str) -> None:

@@ -34,12 +34,16 @@ class Undo:
         self._signals: list[int] = []
         self._before: dict[int, Any] = {}
 
-    def do(self, act: Callable[[], T], back: Callable[[], Any], what: str) -> T:
-        """Do a step; `back` takes it back and `what` says in words what that does (`remove tap5`)."""
+    def do(self, act: Callable[[], T], back: Callable[[], Any] | None = None, what: str = "") -> T:
+        """Do a step; `back` takes it back and `what` says in words what that does (`remove tap5`).
+
+        A step without `back` is taken back by that of an earlier one (a dataset within a dataset).
+        """
         if any(undo._signals for undo in _open):
             raise Interrupted(self._first(), f"stopped by {_name(self._first())}; what was done has been taken back")
         done = act()
-        self._back.append((what, back))
+        if back is not None:
+            self._back.append((what, back))
         return done
 
     def __enter__(self) -> Self:

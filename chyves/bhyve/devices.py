@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from chyves import names
-from chyves.bhyve.facts import Disk, Facts
+from chyves.bhyve.facts import Chassis, Disk
 from chyves.errors import ChyvesError
 from chyves.properties import Guest
 
@@ -32,7 +32,7 @@ class Device:
         return f"{self.emulation},{self.conf}" if self.conf else self.emulation
 
 
-def devices(guest: Guest, facts: Facts) -> list[Device]:
+def devices(guest: Guest, facts: Chassis) -> list[Device]:
     """The devices in the order in which chyves 0.2.0 gave out slots; raises ChyvesError where two have one name."""
     found = [*_disks(guest, facts), *_mouse(guest), *_nics(guest, facts), *_pcidevs(guest)]
     seen: set[str] = set()
@@ -45,7 +45,7 @@ def devices(guest: Guest, facts: Facts) -> list[Device]:
     return found
 
 
-def disks(facts: Facts) -> list[Disk]:
+def disks(facts: Chassis) -> list[Disk]:
     """The guest's disks in their order: raw images by path, then volumes by number (as 0.2.0 had them)."""
 
     def order(disk: Disk) -> tuple[bool, int, str]:
@@ -76,7 +76,7 @@ def physical(device: str) -> tuple[int, int, int] | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
-def _disks(guest: Guest, facts: Facts) -> list[Device]:
+def _disks(guest: Guest, facts: Chassis) -> list[Device]:
     options = guest.virtio_block_options
     found = []
     for disk in disks(facts):
@@ -91,7 +91,7 @@ def _mouse(guest: Guest) -> list[Device]:
     return [Device("xhci", MOUSE, "xhci", "tablet")] if wanted else []
 
 
-def _nics(guest: Guest, facts: Facts) -> list[Device]:
+def _nics(guest: Guest, facts: Chassis) -> list[Device]:
     macs, found = guest.tap_mac, []
     for interface in guest.net_ifaces:
         number = names.numbered(interface, "tap")

@@ -32,22 +32,27 @@ class Disk:
     path: str
 
 
-@dataclass(frozen=True)
-class Facts:
+@dataclass(frozen=True, kw_only=True)
+class Chassis:
+    """What decides where a guest's devices sit: its name, its disks, and consolidate_bhyve_pci_devices."""
+
+    name: str
+    disks: tuple[Disk, ...]
+    consolidate: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts(Chassis):
     """One guest's place on its host.
 
     `console` is the null-modem pair without its end (`/dev/nmdm50`), empty for none; `firmware` and `null_iso` are
     paths, None where there is no such resource; `directory` is the guest's own, with grub.cfg and device.map for
-    os=custom; `scratch` is where files that a loader reads are written before the start; `consolidate` is the global
-    property consolidate_bhyve_pci_devices.
+    os=custom; `scratch` is where files that a loader reads are written before the start.
     """
 
     host: HostFacts
-    name: str
-    disks: tuple[Disk, ...]
     console: str
     firmware: str | None
     null_iso: str | None
     directory: str
     scratch: str
-    consolidate: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chyves.bhyve.devices import DISK, Device, devices
-from chyves.bhyve.facts import Facts
+from chyves.bhyve.facts import Chassis
 from chyves.errors import ChyvesError
 from chyves.properties import Guest
 from chyves.values import Address
@@ -23,7 +23,7 @@ SPREAD = LAST - FIRST
 """Devices of a kind up to which 0.2.0 gave each a slot of its own."""
 
 
-def places(guest: Guest, facts: Facts) -> dict[str, Address]:
+def places(guest: Guest, facts: Chassis) -> dict[str, Address]:
     """The place of each device by its name: those kept in `pci_slots`, and new ones for devices that have none.
 
     Raises ChyvesError when a kept place is none that the device can have, or when there is no room.
@@ -38,7 +38,7 @@ def places(guest: Guest, facts: Facts) -> dict[str, Address]:
 class _Bus:
     """The places taken so far, and the rules by which the next is found."""
 
-    def __init__(self, guest: Guest, facts: Facts, wanted: Iterable[Device]) -> None:
+    def __init__(self, guest: Guest, facts: Chassis, wanted: Iterable[Device]) -> None:
         self.name, self.consolidate, self.uefi = facts.name, facts.consolidate, guest.loader == "uefi"
         self.ahci = guest.bhyve_disk_type == "ahci-hd"
         self.family = {device.name: device.family for device in wanted}

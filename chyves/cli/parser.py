@@ -54,7 +54,8 @@ def parse(argv: Sequence[str]) -> Request:
     given = _options(row, options)
     if given.help:
         return _help(words)
-    own: dict[str, object] = {option.key: getattr(given, option.key) for option in row.options if option != HEADLESS}
+    values = {option.key: getattr(given, option.key) for option in row.options if option != HEADLESS}
+    own: dict[str, object] = {key: value for key, value in values.items() if value is not None}
     request = Request(row, _args(row, words), given.dry_run, given.yes, given.json, given.H, own)
     if request.json and request.headless:
         raise UsageError(f"{row.name}: --json and -H do not go together; give one of them")

@@ -1,0 +1,1 @@
+"""The life of guests: one module an event."""

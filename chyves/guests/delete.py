@@ -1,0 +1,102 @@
+"""Delete guests: out of sight by one rename, then destroyed, children first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chyves.errors import ChyvesError
+from chyves.guests import leftovers, running
+from chyves.guests.each import each
+from chyves.guests.stop import force_off
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.network.plan import without_member
+from chyves.pools.holdings import GuestHolding, Holdings, save
+
+OLD = ".old"
+
+
+def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: bool = False) -> None:
+    """Delete guests with all their datasets, after showing them.
+
+    `force` stops one that runs and deletes what was cloned from it first; `keepnet` leaves the bridges' lists alone.
+    """
+    with host.locks.hold("all"):
+        holdings = Holdings.read(host)
+        leftovers.settle(host, holdings)
+        wanted = holdings.find(guest)
+        doomed = _with_clones(holdings, wanted) if how == "force" else wanted
+        _refuse(host, holdings, doomed, how)
+        if not doomed or not (host.dry or host.terminal.confirm(_question(doomed), yes)):
+            return
+        each(host, doomed, lambda holding: _delete(host, holdings, holding, how))
+
+
+def _question(doomed: Sequence[GuestHolding]) -> str:
+    lines = [f"{holding.name}: {row} will be destroyed" for holding in doomed for row in holding.rows]
+    names = ", ".join(holding.name for holding in doomed)
+    return "\n".join([*lines, f"Delete {names} with all disks and snapshots?"])
+
+
+def clones_of(holdings: Holdings, parent: GuestHolding) -> list[GuestHolding]:
+    """The guests that have a dataset cloned from one of another guest's snapshots."""
+    origins = tuple(f"{dataset}@" for dataset in parent.rows)
+    return [
+        guest
+        for guest in holdings.guests.values()
+        if guest.name != parent.name and any(row["origin"].startswith(origins) for row in guest.rows.values())
+    ]
+
+
+def _with_clones(holdings: Holdings, wanted: Iterable[GuestHolding]) -> list[GuestHolding]:
+    """The guests and all that was cloned from them, clones before what they hang on."""
+    order: list[GuestHolding] = []
+
+    def visit(holding: GuestHolding) -> None:
+        if any(other.name == holding.name for other in order):
+            return
+        for clone in clones_of(holdings, holding):
+            visit(clone)
+        order.append(holding)
+
+    for holding in wanted:
+        visit(holding)
+    return order
+
+
+def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how: str | None) -> None:
+    names = {holding.name for holding in doomed}
+    for holding in doomed:
+        if how != "force" and running.supervisor(host, holding.name) is not None:
+            raise ChyvesError(f"{holding.name}: runs; stop it first, or use: chyves {holding.name} delete force")
+        hanging = [clone.name for clone in clones_of(holdings, holding) if clone.name not in names]
+        if hanging:
+            raise ChyvesError(
+                f"{holding.name}: {', '.join(hanging)} was cloned from it and would be lost; "
+                f"delete that first, or both with: chyves {holding.name} delete force"
+            )
+
+
+def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | None) -> None:
+    name, settings = holding.name, holdings.globals
+    parent = f"{holding.pool.guests_dataset}/{OLD}"
+    with host.locks.hold(f"guest.{name}"):
+        if running.supervisor(host, name) is not None:
+            force_off(host, name)
+        interfaces = holding.properties.net_ifaces if how != "keepnet" else ()
+        with Undo() as undo:
+            if parent not in holding.pool.rows:
+                undo.do(lambda: host.zfs.create(parent))
+                holding.pool.rows[parent] = {"type": "filesystem"}
+            undo.do(
+                lambda: host.zfs.rename(holding.dataset, f"{parent}/{name}"),
+                lambda: host.zfs.rename(f"{parent}/{name}", holding.dataset),
+                f"bring {name} back",
+            )
+            changed = without_member(settings, *interfaces)
+            if changed.text != settings.text:
+                undo.do(lambda: save(host, changed, holdings.globals_file))
+        holdings.globals = changed
+        expected = [dataset.replace(holding.dataset, f"{parent}/{name}", 1) for dataset in holding.rows]
+        host.zfs.destroy_all(f"{parent}/{name}", expected)
+    host.terminal.say(1, f"{name}: deleted")

@@ -1,0 +1,160 @@
+"""The disks of guests: volumes `disk{n}`, and raw images below img/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chyves import names
+from chyves.cli.sizes import rounded
+from chyves.cli.tables import Column, Row, Table, Value
+from chyves.errors import ChyvesError
+from chyves.guests import leftovers, prepare, running
+from chyves.guests.create import volume_properties
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.network.plan import free_number
+from chyves.pools.holdings import GuestHolding, Holdings, save
+from chyves.properties import Defaults
+from chyves.values import Size
+
+SIZES = Size("")
+VOLUME = ("used", "volblocksize")
+COLUMNS = (
+    Column("guest", "Guest"),
+    Column("disk", "Disk"),
+    Column("size", "Size", right=True),
+    Column("used", "Used", right=True),
+    Column("path", "Path"),
+    Column("description", "Description"),
+    Column("notes", "Notes"),
+)
+
+
+def show(host: Host, guest: str) -> Table:
+    """The disks of one guest."""
+    return Table("disks", COLUMNS[1:], tuple(_rows(Holdings.read(host, VOLUME).guest(guest))))
+
+
+def show_all(host: Host) -> Table:
+    """The disks of every guest."""
+    holdings = Holdings.read(host, VOLUME)
+    rows = []
+    for holding in holdings.guests.values():
+        try:
+            rows += list(_rows(holding))
+        except ChyvesError as error:
+            host.terminal.warn(str(error))
+    return Table("disks", COLUMNS, tuple(rows))
+
+
+def _rows(holding: GuestHolding) -> Iterator[Row]:
+    guest = holding.properties
+    for name, path in holding.disks():
+        number = names.disk_number(name)
+        row = holding.volumes.get(name)
+        size = int(row["volsize"]) if row else path.stat().st_size
+        used = int(row["used"]) if row else path.stat().st_blocks * 512
+        values: dict[str, Value] = {
+            "guest": holding.name,
+            "disk": name,
+            "size": size,
+            "used": used,
+            "path": str(path),
+            "description": guest.disk_description.get(number, "-") if number is not None else "-",
+            "notes": guest.disk_notes.get(number, "-") if number is not None else "-",
+        }
+        yield Row(values, {"size": rounded(size), "used": rounded(used)})
+
+
+def add(host: Host, guest: str, size: str | None = None) -> None:
+    """Give a guest a further volume, the next free `disk{n}`; it is seen at the next start."""
+    with host.locks.hold("all", f"guest.{guest}"):
+        holdings = Holdings.read(host)
+        leftovers.settle_guest(host, guest)
+        holding = holdings.guest(guest)
+        bytes_ = Defaults.size.parse(guest, size or holdings.defaults.get("size"), "size")
+        disk = f"disk{free_number(0, (names.disk_number(name) or 0 for name in holding.volumes))}"
+        dataset = f"{holding.dataset}/{disk}"
+        with Undo() as undo:
+            _keep_places(undo, holdings, holding)
+            undo.do(
+                lambda: host.zfs.create_volume(dataset, bytes_, volume_properties(holdings.defaults)),
+                lambda: host.zfs.destroy(dataset),
+                f"destroy {dataset}",
+            )
+            holding.rows[dataset] = {"name": dataset, "type": "volume", "volsize": str(bytes_)}
+            _keep_places(undo, holdings, holding)
+        host.terminal.say(1, f"{guest}: {disk} of {SIZES.format(bytes_)} added" + _later(host, guest))
+
+
+def _keep_places(undo: Undo, holdings: Holdings, holding: GuestHolding) -> None:
+    """Write down where the devices sit, before and after one comes or goes: none of the others moves."""
+    before = holding.properties
+    undo.do(
+        lambda: prepare.keep_slots(holdings, holding),
+        lambda: save(holdings.host, before, holding.file),
+        f"restore the properties of {holding.name}",
+    )
+
+
+def _later(host: Host, guest: str) -> str:
+    return "; the guest sees it at its next start" if running.supervisor(host, guest) is not None else ""
+
+
+def _volume(holding: GuestHolding, disk: str) -> dict[str, str]:
+    volumes = holding.volumes
+    if disk not in volumes:
+        have = ", ".join(volumes) or "none"
+        raise ChyvesError(f"{holding.name}: {disk}: there is no such disk (there are: {have})")
+    return volumes[disk]
+
+
+def _refuse_running(host: Host, guest: str, what: str) -> None:
+    if running.supervisor(host, guest) is not None:
+        raise ChyvesError(f"{guest}: runs, so that a disk cannot be {what}; stop it first")
+
+
+def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
+    """Delete a volume of a guest that does not run, with its snapshots, after asking."""
+    with host.locks.hold("all", f"guest.{guest}"):
+        holdings = Holdings.read(host)
+        leftovers.settle_guest(host, guest)
+        holding = holdings.guest(guest)
+        _volume(holding, disk)
+        _refuse_running(host, guest, "deleted")
+        dataset = f"{holding.dataset}/{disk}"
+        below = host.zfs.below(dataset)
+        question = f"{guest}: {', '.join(below)} will be destroyed\nDelete {disk}?"
+        if not host.dry and not host.terminal.confirm(question, yes):
+            return
+        with Undo() as undo:
+            _keep_places(undo, holdings, holding)
+            undo.do(lambda: host.zfs.destroy_all(dataset, below))
+            del holding.rows[dataset]
+            number = names.disk_number(disk)
+            mine = (f"disk{number}_description", f"disk{number}_notes", f"virtio_block_options_disk{number}")
+            holding.properties = holding.properties.with_changes(dict.fromkeys(mine))
+            undo.do(lambda: save(host, holding.properties, holding.file))
+            _keep_places(undo, holdings, holding)
+        host.terminal.say(1, f"{guest}: {disk} deleted")
+
+
+def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> None:
+    """Change the size of a volume; to a smaller one, which loses data, only while the guest is off and after asking."""
+    with host.locks.hold("all", f"guest.{guest}"):
+        holdings = Holdings.read(host, VOLUME)
+        leftovers.settle_guest(host, guest)
+        holding = holdings.guest(guest)
+        row = _volume(holding, disk)
+        block, now = int(row["volblocksize"]), int(row["volsize"])
+        new = -(-Defaults.size.parse(guest, size, "size") // block) * block
+        if new == now:
+            raise ChyvesError(f"{guest}: {disk}: has {SIZES.format(now)} already")
+        if new < now:
+            _refuse_running(host, guest, "made smaller")
+            change = f"{guest}: {disk}: from {SIZES.format(now)} to {SIZES.format(new)}"
+            question = f"{change}: what is behind that is lost\nMake it smaller?"
+            if not host.dry and not host.terminal.confirm(question, yes):
+                return
+        host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)})
+        host.terminal.say(1, f"{guest}: {disk} has {SIZES.format(new)}" + _later(host, guest))

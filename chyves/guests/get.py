@@ -1,0 +1,86 @@
+"""Show properties: of guests, of the host, of what new guests begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chyves.cli.tables import Column, Row, Table
+from chyves.host.machine import Host
+from chyves.pools.holdings import Holdings
+from chyves.properties import Defaults, Global, Guest, Pool
+from chyves.section import Section, UnknownProperty
+
+OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value", "Value"))
+
+
+def get(host: Host, owner: Sequence[str] | str, property: str) -> Table | str:
+    """One property of one owner as its bare text, for scripts; else a table."""
+    sections = owned(Holdings.read(host), owner)
+    if property != "all" and len(sections) == 1 and isinstance(owner, tuple):
+        return sections[0].get(property)
+    return _table(sections, None if property == "all" else property)
+
+
+def owned(holdings: Holdings, owner: Sequence[str] | str) -> list[Section]:
+    """The sections that a command's owner means: guests by name or `all`, `global`, `defaults`."""
+    if owner == "global":
+        return [holdings.globals]
+    if owner == "defaults":
+        return [holdings.defaults]
+    return [holding.properties for holding in holdings.find(owner)]
+
+
+def _table(sections: Sequence[Section], name: str | None) -> Table:
+    rows = [
+        Row({"owner": section.owner, "property": key, "value": value})
+        for section in sections
+        for key, value in (section if name is None else [(name, section.get(name))])
+    ]
+    return Table("properties", OWNED, tuple(rows))
+
+
+def defaults(host: Host) -> Table:
+    """Everything that new guests begin with."""
+    return _table([Holdings.read(host).defaults], None)
+
+
+def global_(host: Host, pool: str | None = None) -> Table:
+    """The properties of the host, and those of its pools or of one."""
+    holdings = Holdings.read(host)
+    if pool is not None and pool != "primary":
+        return _table([holdings.pool(pool).properties], None)
+    return _table([holdings.globals, holdings.primary.properties], None)
+
+
+def across(host: Host, property: str) -> Table:
+    """One property of every guest."""
+    holdings = Holdings.read(host)
+    sections = holdings.each_properties(host.terminal.warn).values()
+    if Guest.row(property) is None and not any(property in section.text for section in sections):
+        raise UnknownProperty("list", property, "see: chyves list properties")
+    rows = [
+        Row({"guest": section.owner, "value": section.text.get(property, _default(property))}) for section in sections
+    ]
+    return Table(property, (Column("guest", "Guest"), Column("value", property)), tuple(rows))
+
+
+def _default(name: str) -> str:
+    return Guest.table[name].default if name in Guest.table else "-"
+
+
+def properties(host: Host) -> Table:
+    """The names of all properties, and what each is."""
+    columns = (
+        Column("property", "Property"),
+        Column("scope", "Of"),
+        Column("default", "Default"),
+        Column("doc", "What it is"),
+    )
+    scopes = (("guest", Guest), ("defaults", Defaults), ("global", Global), ("pool", Pool))
+    rows = [
+        Row({"property": row.name, "scope": scope, "default": row.default, "doc": row.doc})
+        for scope, section in scopes
+        for row in (*section.table.values(), *section.numbered.values())
+        if not (section is Defaults and row.inherited)
+    ]
+    return Table("properties", columns, tuple(rows))

@@ -1,0 +1,110 @@
+"""Everything that is checked before a guest starts, and the lines that start it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from chyves import names
+from chyves.bhyve.facts import Chassis, Disk, Facts
+from chyves.bhyve.launch import Launch, launch
+from chyves.bhyve.slots import places
+from chyves.errors import ChyvesError
+from chyves.guests import running
+from chyves.host.facts import host_facts
+from chyves.pools.holdings import NULL_ISO, GuestHolding, Holdings, save
+from chyves.properties import Guest
+
+
+def modules(holdings: Holdings) -> None:
+    """Load what bhyve needs, unless auto_load_kernel_mods=no; raises ChyvesError with kldload's words."""
+    host, settings = holdings.host, holdings.globals
+    if settings.auto_load_kernel_mods:
+        host.kernel.load(("vmm", "nmdm", "if_tap", "bridgestp", "if_bridge"))
+    if (
+        settings.tap_up_by_default
+        and host.kernel.sysctl("net.link.tap.up_on_open").get("net.link.tap.up_on_open") == "0"
+    ):
+        host.kernel.set_sysctl("net.link.tap.up_on_open", "1")
+
+
+def chassis(holdings: Holdings, holding: GuestHolding) -> Chassis:
+    """What decides where the guest's devices sit."""
+    disks = tuple(Disk(name, str(path)) for name, path in holding.disks())
+    return Chassis(name=holding.name, disks=disks, consolidate=holdings.globals.consolidate_bhyve_pci_devices)
+
+
+def facts(holdings: Holdings, holding: GuestHolding) -> Facts:
+    """What the command lines need to know of the host and of the guest's files."""
+    host, guest = holdings.host, holding.properties
+    null_iso = holdings.resources("iso").get(NULL_ISO)
+    return Facts(
+        host=host_facts(host),
+        name=holding.name,
+        disks=chassis(holdings, holding).disks,
+        console=str(host.path(f"/dev/{guest.serial}")) if guest.serial else "",
+        firmware=_firmware(holdings, guest),
+        null_iso=str(null_iso) if null_iso else None,
+        directory=str(holding.mountpoint),
+        scratch=str(running.directory(host, holding.name)),
+        consolidate=holdings.globals.consolidate_bhyve_pci_devices,
+    )
+
+
+def _firmware(holdings: Holdings, guest: Guest) -> str | None:
+    if guest.loader != "uefi" or guest.uefi_firmware is None:
+        return None
+    return str(holdings.resource("firmware", guest.uefi_firmware))
+
+
+def medium_path(holdings: Holdings, medium: str | None) -> str | None:
+    """Where the image that a guest starts with is; raises ChyvesError where there is none of the name."""
+    return None if medium is None else str(holdings.resource("iso", medium))
+
+
+def lines(holdings: Holdings, holding: GuestHolding, medium: str | None) -> Launch:
+    """The loader's and bhyve's lines; raises ChyvesError for what cannot start."""
+    return launch(holding.properties, facts(holdings, holding), medium_path(holdings, medium))
+
+
+def keep_slots(holdings: Holdings, holding: GuestHolding) -> None:
+    """Write down where the guest's devices sit, so that they sit there at every later start."""
+    guest = holding.properties
+    slots = Guest.pci_slots.type.format(places(guest, chassis(holdings, holding)))
+    if slots != guest.text.get("pci_slots", ""):
+        holding.properties = guest.with_changes({"pci_slots": slots})
+        save(holdings.host, holding.properties, holding.file)
+
+
+def preflight(holdings: Holdings, holding: GuestHolding) -> None:
+    """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
+    host, guest, name = holdings.host, holding.properties, holding.name
+    if running.vmm(host, name):
+        raise ChyvesError(
+            f"{name}: /dev/vmm/{names.vm(name)} is left from an earlier run; free it with: chyves {name} reclaim"
+        )
+    disks = [str(path) for _, path in holding.disks()]
+    for other in running.recorded(host):
+        state = running.read(host, other) if other != name else None
+        if state is None or running.supervisor(host, other) is None:
+            continue
+        shared = set(disks) & set(state.disks)
+        if shared:
+            raise ChyvesError(f"{name}: {shared.pop()} is in use by {other}, which runs; stop that first")
+        if guest.serial is not None and guest.serial == state.serial:
+            raise ChyvesError(f"{name}: serial: {guest.serial} is in use by {other}, which runs; set another")
+    for path in disks:
+        if not Path(path).exists():
+            raise ChyvesError(f"{name}: {path} does not exist; see: chyves {name} disk list")
+    if guest.loader == "uefi" and guest.uefi_console_output == "vnc" and guest.uefi_vnc_port is not None:
+        _refuse_used_port(name, guest.uefi_vnc_ip, guest.uefi_vnc_port)
+
+
+def _refuse_used_port(name: str, address: str, port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            reason = f"{address}:{port} cannot be had ({error.strerror})"
+            raise ChyvesError(f"{name}: uefi_vnc_port: {reason}; set another port or uefi_vnc_ip") from None

@@ -1,0 +1,45 @@
+"""Destroy the VMM of a guest that does not run, and free what it held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chyves import names
+from chyves.errors import ChyvesError
+from chyves.guests import running
+from chyves.guests.each import each
+from chyves.host.machine import Host
+from chyves.network.taps import take_down
+from chyves.pools.holdings import GuestHolding, Holdings
+
+
+def reclaim(host: Host, guest: Sequence[str] | str) -> None:
+    """Free what guests that do not run have left in the kernel; refuses one that runs."""
+    each(host, Holdings.read(host).find(guest), lambda holding: _reclaim(host, holding))
+
+
+def _reclaim(host: Host, holding: GuestHolding) -> None:
+    name = holding.name
+    with host.locks.hold(f"guest.{name}"):
+        state = running.read(host, name)
+        if running.supervisor(host, name) is not None or (state and running.bhyve_lives(host, name, state)):
+            raise ChyvesError(f"{name}: runs; stop it first: chyves {name} stop")
+        if state is None and not running.vmm(host, name):
+            host.terminal.say(1, f"{name}: holds nothing")
+            return
+        free(host, name, state)
+        host.terminal.say(1, f"{name}: reclaimed")
+
+
+def free(host: Host, name: str, state: running.Running | None) -> None:
+    """Destroy a guest's VMM and the taps made for it, and forget it."""
+    free_vmm(host, name)
+    if state is not None:
+        take_down(host, state.taps)
+        running.forget(host, name)
+
+
+def free_vmm(host: Host, name: str) -> None:
+    """Destroy what the kernel still has of a guest; a loader needs it gone before each boot."""
+    if running.vmm(host, name):
+        host.run.do("bhyvectl", f"--vm={names.vm(name)}", "--destroy")

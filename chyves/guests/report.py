@@ -1,0 +1,196 @@
+"""The tables of `list` and `info`: a row a guest, and below it a row a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from chyves import __version__, names
+from chyves.cli.sizes import rounded
+from chyves.cli.tables import Column, Row, Table, Value
+from chyves.errors import ChyvesError
+from chyves.guests import running
+from chyves.host.machine import Host
+from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.properties import DATASET_VERSION, GUEST_VERSION, Guest
+from chyves.section import PropertyError
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a column can look at: a guest, its properties, and the host as it is now."""
+
+    host: Host
+    holding: GuestHolding
+    guest: Guest
+    state: running.Running | None
+    vmm: bool
+
+
+Show = Callable[[Sight], tuple[Value, str | None]]
+"""The value of a column for JSON, and how it is shown where its own text is not it."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A column of info, and the flag that shows it."""
+
+    flag: str
+    column: Column
+    show: Show
+
+
+def _property(name: str) -> Show:
+    """A property as it is written; in JSON as its type, where its text can be one."""
+
+    def show(sight: Sight) -> tuple[Value, str | None]:
+        text = sight.guest.get(name)
+        try:
+            value = getattr(sight.guest, name)
+        except PropertyError:
+            value = text
+        plain = isinstance(value, bool | int | str) or value is None
+        return (value if plain else [str(item) for item in value]), text or "-"
+
+    return show
+
+
+def _yes_number(number: int | None) -> str:
+    return "NO" if number is None else f"YES ({number})"
+
+
+def _running(sight: Sight) -> tuple[Value, str | None]:
+    pid = None if sight.state is None else sight.state.bhyve or sight.state.supervisor
+    return pid, _yes_number(pid)
+
+
+def _rcboot(sight: Sight) -> tuple[Value, str | None]:
+    value, text = _property("rcboot")(sight)
+    return value, "NO" if text == "0" else f"YES ({text})"
+
+
+def _serial(sight: Sight) -> tuple[Value, str | None]:
+    serial = sight.guest.get("serial")
+    used = sight.state is not None and sight.state.serial == serial
+    return serial, f"{serial} (A)" if used else serial
+
+
+def _vnc(sight: Sight) -> tuple[Value, str | None]:
+    port = sight.guest.get("uefi_vnc_port")
+    return (None, "-") if port in ("", "-") else (f"{sight.guest.get('uefi_vnc_ip')}:{port}", None)
+
+
+def _parent(sight: Sight) -> tuple[Value, str | None]:
+    """The guest that this one's datasets were cloned from."""
+    below = f"{sight.holding.pool.guests_dataset}/"
+    origins = (row["origin"] for row in sight.holding.rows.values())
+    parent = next(
+        (o.removeprefix(below).partition("/")[0].partition("@")[0] for o in origins if o.startswith(below)), None
+    )
+    return parent, f"Child of {parent}" if parent else "-"
+
+
+def _size(sight: Sight) -> tuple[Value, str | None]:
+    used = int(sight.holding.rows[sight.holding.dataset].get("used", "0"))
+    return used, rounded(used)
+
+
+FACETS = (
+    Facet("z", Column("used", "Used", right=True), _size),
+    Facet("b", Column("cpu", "CPU", right=True), _property("cpu")),
+    Facet("b", Column("ram", "RAM", right=True), _property("ram")),
+    Facet("p", Column("pool", "Pool"), lambda sight: (sight.holding.pool.name, None)),
+    Facet("r", Column("role", "Role"), lambda sight: (sight.holding.pool.properties.get("dataset_role"), None)),
+    Facet("v", Column("os", "OS"), _property("os")),
+    Facet("v", Column("loader", "Loader"), _property("loader")),
+    Facet("v", Column("version", "Version"), _property("chyves_guest_version")),
+    Facet("v", Column("interfaces", "Interfaces"), _property("net_ifaces")),
+    Facet("v", Column("serial", "Serial"), _serial),
+    Facet("s", Column("vmm", "VMM"), lambda sight: (sight.vmm, "YES" if sight.vmm else "NO")),
+    Facet("s", Column("running", "Running"), _running),
+    Facet("s", Column("rcboot", "rcboot"), _rcboot),
+    Facet("t", Column("template", "Template"), _property("template")),
+    Facet("c", Column("parent", "Clone"), _parent),
+    Facet("u", Column("uefi_console", "Console"), _property("uefi_console_output")),
+    Facet("u", Column("firmware", "Firmware"), _property("uefi_firmware")),
+    Facet("u", Column("vnc", "VNC"), _vnc),
+    Facet("u", Column("mouse", "Mouse"), _property("uefi_vnc_mouse_type")),
+    Facet("u", Column("pause", "Pause"), _property("uefi_vnc_pause_until_client_connect")),
+    Facet("u", Column("resolution", "Resolution"), _property("uefi_vnc_res")),
+    Facet("d", Column("description", "Description"), _property("description")),
+    Facet("n", Column("notes", "Notes"), _property("notes")),
+)
+GUEST = Column("guest", "Guest")
+EXPLAINED = "-zbprvstcudnakwl: see chyves help info\n"
+
+
+def listing(host: Host) -> Table:
+    """The guests, with the columns that default_list_flags names."""
+    holdings = Holdings.read(host, ("used",))
+    return _table(holdings, set(holdings.globals.default_list_flags))
+
+
+def info(host: Host, **flags: bool) -> Table | str:
+    """The guests, with the columns that the flags name, or default_info_flags where there are none."""
+    holdings = Holdings.read(host, ("used",))
+    wanted = {flag for flag, given in flags.items() if given} or set(holdings.globals.default_info_flags)
+    return EXPLAINED if "h" in wanted else _table(holdings, wanted)
+
+
+def _table(holdings: Holdings, flags: set[str]) -> Table:
+    facets = [facet for facet in FACETS if facet.flag in flags or "a" in flags]
+    with_disks, with_size = "k" not in flags, "z" in flags or "a" in flags
+    columns = (GUEST, *(facet.column for facet in facets))
+    if with_disks:
+        columns = (*columns, Column("size", "Size", right=True))
+    rows = []
+    for sight in _sights(holdings):
+        shown = {facet.column.key: facet.show(sight) for facet in facets}
+        values: Mapping[str, Value] = {"guest": sight.holding.name, **{key: value for key, (value, _) in shown.items()}}
+        texts = {key: text for key, (_, text) in shown.items() if text is not None}
+        rows.append(Row(values, texts, tuple(_disks(sight.holding, with_size)) if with_disks else None))
+    return Table("guests", columns, tuple(rows), cut="w" in flags, paged="l" in flags)
+
+
+def _disks(holding: GuestHolding, with_size: bool) -> Iterable[Row]:
+    for name, row in holding.volumes.items():
+        size = int(row["volsize"])
+        values: dict[str, Value] = {"guest": name, "size": size}
+        if with_size:
+            values["used"] = int(row["used"])
+        yield Row(values, {key: rounded(value) for key, value in values.items() if isinstance(value, int)})
+    for image in holding.images():
+        size = image.stat().st_size
+        yield Row({"guest": str(image.relative_to(holding.mountpoint)), "size": size}, {"size": rounded(size)})
+
+
+def _sights(holdings: Holdings) -> Iterable[Sight]:
+    """Every guest whose properties can be read; the others are warned of."""
+    host = holdings.host
+    recorded = set(running.recorded(host))
+    vmms = running.vmms(host)
+    for name, guest in holdings.each_properties(host.terminal.warn).items():
+        state = _state(host, name) if name in recorded else None
+        yield Sight(host, holdings.guests[name], guest, state, names.vm(name) in vmms)
+
+
+def _state(host: Host, name: str) -> running.Running | None:
+    """What the supervisor wrote, where one runs."""
+    try:
+        return running.read(host, name) if running.supervisor(host, name) is not None else None
+    except ChyvesError as error:
+        host.terminal.warn(str(error))
+        return None
+
+
+def version(host: Host) -> Table:
+    """The versions of the program, of the datasets and guests that it makes, and of the host."""
+    release = host.run.ask("freebsd-version").strip()
+    values = {"chyves": __version__, "dataset": DATASET_VERSION, "guest": GUEST_VERSION, "host": release}
+    columns = (
+        Column("chyves", "chyves"),
+        Column("dataset", "Dataset"),
+        Column("guest", "Guest"),
+        Column("host", "Host"),
+    )
+    return Table("version", columns, (Row(values),))

@@ -1,0 +1,112 @@
+"""Whether a guest runs, and what its supervisor wrote down of it.
+
+Running is holding the lock `running.GUEST`, which the supervisor does. What else others must know (processes, taps, the
+medium) is in a small file beside it, replaced whole at each change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from chyves import names
+from chyves.errors import ChyvesError
+from chyves.host.machine import Host
+
+RUN = "/var/run/chyves"
+
+
+@dataclass
+class Running:
+    """What a supervisor wrote down; `identity` tells bhyve's process from a later one with the same number."""
+
+    supervisor: int
+    bhyve: int | None = None
+    identity: str | None = None
+    loader: int | None = None
+    taps: list[str] = field(default_factory=list)
+    medium: str | None = None
+    disks: list[str] = field(default_factory=list)
+    serial: str | None = None
+    vnc_port: int | None = None
+    reboots: int = 0
+    started: str = ""
+
+
+def directory(host: Host, guest: str) -> Path:
+    """Where files of a running guest are kept: what its loader reads, and what bhyve said."""
+    return host.path(f"{RUN}/{guest}")
+
+
+def _file(host: Host, guest: str) -> Path:
+    return host.path(f"{RUN}/{guest}.json")
+
+
+def lock_name(guest: str) -> str:
+    """The lock whose holder is the guest's supervisor."""
+    return f"running.{guest}"
+
+
+def supervisor(host: Host, guest: str) -> int | None:
+    """The process that supervises a guest, or None where it does not run."""
+    return host.locks.holder(lock_name(guest))
+
+
+def all_supervised(host: Host) -> dict[str, int]:
+    """Every guest that runs, and its supervisor."""
+    found = {name: host.locks.holder(lock_name(name)) for name in recorded(host)}
+    return {name: pid for name, pid in found.items() if pid is not None}
+
+
+def recorded(host: Host) -> list[str]:
+    """Guests that some supervisor wrote something down of, running or left over."""
+    try:
+        return sorted(path.stem for path in host.path(RUN).glob("*.json"))
+    except OSError:
+        return []
+
+
+def recorded_of(host: Host, guest: str) -> bool:
+    """Whether something is written down of a guest: it runs, or its supervisor died."""
+    return _file(host, guest).exists()
+
+
+def read(host: Host, guest: str) -> Running | None:
+    """What is written down of a guest, or None; raises ChyvesError for a file that is none of ours."""
+    path = _file(host, guest)
+    try:
+        return Running(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise ChyvesError(f"{guest}: {path} cannot be read ({error}); remove it when the guest does not run") from None
+
+
+def write(host: Host, guest: str, state: Running) -> None:
+    """Write down what others must know of a running guest."""
+    host.files.write(_file(host, guest), json.dumps(asdict(state)) + "\n")
+
+
+def forget(host: Host, guest: str) -> None:
+    """Remove what was written down."""
+    host.files.remove(_file(host, guest))
+
+
+def bhyve_lives(host: Host, guest: str, state: Running) -> bool:
+    """Whether the bhyve process that was written down is still that one."""
+    return state.bhyve is not None and host.processes.identity(state.bhyve) == state.identity
+
+
+def vmm(host: Host, guest: str) -> bool:
+    """Whether the kernel has a VMM of the guest (which can outlive bhyve)."""
+    return host.path(f"/dev/vmm/{names.vm(guest)}").exists()
+
+
+def vmms(host: Host) -> set[str]:
+    """The VMMs that the kernel has, by name; the directory is there only while there is one."""
+    try:
+        return set(os.listdir(host.path("/dev/vmm")))
+    except OSError:
+        return set()

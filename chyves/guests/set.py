@@ -1,0 +1,152 @@
+"""Set and unset properties: every name and value of every guest is checked before the first file is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from chyves.cli.assignments import assignments as parse_assignments
+from chyves.errors import ChyvesError
+from chyves.guests import leftovers, running
+from chyves.guests.create import uefi_additions
+from chyves.guests.get import owned
+from chyves.guests.unique import Unique, refuse_shared
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.pools.holdings import Holdings, save
+from chyves.properties import Guest
+from chyves.section import Section, UnknownProperty, Writer
+
+AnySection = TypeVar("AnySection", bound=Section)
+NOT_WHILE_RUNNING = ("serial", "template", "uuid")
+
+
+def set_properties(host: Host, owner: tuple[str, ...] | str, assignments: Sequence[str]) -> None:
+    """Set properties of guests, the host or the defaults: all of them, or none."""
+    wanted = parse_assignments(owner, assignments)
+    _change(host, [(owners, dict(values)) for owners, values in wanted])
+
+
+def unset(host: Host, owner: Sequence[str] | str, property: str) -> None:
+    """Take a property out of its file, so that its default counts."""
+    _change(host, [(owner, {property: None})])
+
+
+Changes = Mapping[str, str | None]
+
+
+def _change(host: Host, wanted: Sequence[tuple[Sequence[str] | str, Changes]]) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(host.locks.hold("all"))
+        holdings = Holdings.read(host)
+        leftovers.settle(host, holdings)
+        merged = _merge(holdings, wanted)
+        guests = [
+            section.owner for section, _ in merged if isinstance(section, Guest) and section.owner in holdings.guests
+        ]
+        stack.enter_context(host.locks.hold(*(f"guest.{name}" for name in guests)))
+        new = [_changed(host, holdings, section, changes) for section, changes in merged]
+        _refuse_shared(host, holdings, new)
+        _write(host, holdings, [section for section, _ in merged], new)
+
+
+def _merge(
+    holdings: Holdings, wanted: Sequence[tuple[Sequence[str] | str, Changes]]
+) -> list[tuple[Section, dict[str, str | None]]]:
+    """One entry an owner, also when several words of the line mean it."""
+    merged: dict[str, tuple[Section, dict[str, str | None]]] = {}
+    for owner, changes in wanted:
+        for section in owned(holdings, owner):
+            merged.setdefault(section.owner, (section, {}))[1].update(changes)
+    return list(merged.values())
+
+
+def _changed(host: Host, holdings: Holdings, section: AnySection, changes: Changes) -> AnySection:
+    """The section with its changes, checked; raises ChyvesError."""
+    clean: dict[str, str | None] = {}
+    for name, text in changes.items():
+        _refuse_writer(holdings, section, name)
+        if text is None:
+            _refuse_unset(section, name)
+        clean[name] = None if text is None else _parsed(holdings, section, name, text)
+    new = section.with_changes(clean)
+    if isinstance(section, Guest) and section.owner in holdings.guests:
+        _refuse_running(host, section.owner, clean)
+        if clean.get("loader") == "uefi" or clean.get("uefi_console_output") == "vnc":
+            added = uefi_additions(section.with_changes(clean), holdings.defaults, Unique.read(holdings))
+            new = new.with_changes(added)
+    firmware = clean.get("uefi_firmware")
+    if firmware and firmware != "-":
+        holdings.resource("firmware", firmware)
+    return new
+
+
+def _parsed(holdings: Holdings, section: Section, name: str, text: str) -> str:
+    """A value as it is kept: in its type's own form, such as 1G for 1024M."""
+    row = section.row(name)
+    if row is not None:
+        return row.type.format(row.parse(section.owner, text, name))
+    if not isinstance(section, Guest) or section.owner == "defaults" or holdings.globals.restrict_new_property_names:
+        raise UnknownProperty(section.owner, name, "see: chyves list properties")
+    return text
+
+
+def _refuse_unset(section: Section, name: str) -> None:
+    row = section.row(name)
+    known = row is not None and (row.unset or section.owner in ("global", "defaults"))
+    if name not in section.text and known:
+        raise ChyvesError(f"{section.owner}: {name}: is not set")
+    if not known and (row is not None or name not in section.text):
+        raise ChyvesError(f"{section.owner}: {name}: cannot be unset; set it to another value")
+
+
+def _refuse_writer(holdings: Holdings, section: Section, name: str) -> None:
+    row = section.row(name)
+    if row is None or row.writer is Writer.USER or (row.writer is Writer.CHYVES and row.unset):
+        return
+    if row.writer is Writer.NETWORK:
+        if isinstance(section, Guest) and holdings.globals.network_design_mode == "system":
+            return
+        raise ChyvesError(f"{section.owner}: {name}: is kept by the network commands; use: chyves network")
+    raise ChyvesError(f"{section.owner}: {name}: is written by chyves only")
+
+
+def _refuse_running(host: Host, name: str, changes: Changes) -> None:
+    fixed = [property for property in NOT_WHILE_RUNNING if property in changes]
+    if fixed and running.supervisor(host, name) is not None:
+        raise ChyvesError(f"{name}: {fixed[0]}: cannot change while the guest runs; stop it first")
+
+
+def _refuse_shared(host: Host, holdings: Holdings, new: Sequence[Section]) -> None:
+    changed = {
+        section.owner: section for section in new if isinstance(section, Guest) and section.owner in holdings.guests
+    }
+    everyone = {**holdings.each_properties(host.terminal.warn), **changed}
+    for name, guest in changed.items():
+        refuse_shared(name, guest, everyone.values())
+
+
+def _write(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:
+    with Undo() as undo:
+        for before, after in zip(old, new, strict=True):
+            if before.text == after.text:
+                continue
+            path = _file(holdings, after)
+            undo.do(
+                lambda after=after, path=path: save(host, after, path),  # type: ignore[misc]
+                lambda before=before, path=path: save(host, before, path),  # type: ignore[misc]
+                f"restore the properties of {after.owner}",
+            )
+            for name in sorted(set(after.text) | set(before.text)):
+                if after.text.get(name) != before.text.get(name):
+                    host.terminal.say(2, f"{after.owner}: {name}={after.text.get(name, '(not set)')}")
+
+
+def _file(holdings: Holdings, section: Section) -> Path:
+    if section.owner == "global":
+        return holdings.globals_file
+    if section.owner == "defaults":
+        return holdings.defaults_file
+    return holdings.guest(section.owner).file

@@ -1,0 +1,105 @@
+"""Shut guests down: by their ACPI button, or by pulling the plug."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+from chyves import names
+from chyves.errors import ChyvesError
+from chyves.guests import running
+from chyves.guests.each import each
+from chyves.guests.leftovers import settle_guest
+from chyves.guests.reclaim import free
+from chyves.host.machine import Host
+from chyves.pools.holdings import GuestHolding, Holdings
+
+PATIENCE = 10
+"""Seconds that each step of pulling the plug is given."""
+
+
+def stop(host: Host, guest: Sequence[str] | str, how: str | None = None) -> None:
+    """Stop guests; with `force` at once, else by their ACPI button, waiting stop_timeout seconds for each.
+
+    All buttons are pressed before the first is waited for.
+    """
+    wanted = Holdings.read(host).find(guest)
+    if guest == "all":
+        wanted = [holding for holding in wanted if running.recorded_of(host, holding.name)]
+    if how == "force":
+        each(host, wanted, lambda holding: force_off(host, holding.name))
+        return
+    pressed = {holding.name for holding in wanted if len(wanted) > 1 and _press_quietly(host, holding.name)}
+    each(host, wanted, lambda holding: _stop(host, holding, holding.name in pressed))
+
+
+def _press_quietly(host: Host, name: str) -> bool:
+    """Press a guest's button; False where it could not be, which is told when its turn comes."""
+    try:
+        _press(host, name)
+    except ChyvesError:
+        return False
+    return True
+
+
+def _press(host: Host, name: str) -> int:
+    """Press the button through the supervisor, which also sees to it that the guest stays off; the supervisor."""
+    with host.locks.hold(f"guest.{name}"):
+        settle_guest(host, name)
+        supervisor = running.supervisor(host, name)
+        if supervisor is None:
+            raise ChyvesError(f"{name}: does not run")
+        host.processes.signal(supervisor, signal.SIGTERM)
+        return supervisor
+
+
+def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
+    name, seconds = holding.name, holding.properties.stop_timeout
+    host.terminal.say(1, f"{name}: stopping")
+    supervisor = running.supervisor(host, name) if pressed else _press(host, name)
+    if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, seconds):
+        raise ChyvesError(
+            f"{name}: did not react to its power button within {seconds} s (stop_timeout); "
+            f"try again, or pull the plug: chyves {name} stop force"
+        )
+    host.terminal.say(2, f"{name}: is off")
+
+
+def force_off(host: Host, name: str) -> None:
+    """Pull a guest's plug: power off by the kernel, then kill, then destroy (bhyvectl(8)); raises ChyvesError."""
+    state, supervisor = running.read(host, name), running.supervisor(host, name)
+    if state is None and supervisor is None and not running.vmm(host, name):
+        raise ChyvesError(f"{name}: does not run")
+    host.terminal.say(1, f"{name}: pulling the plug")
+    if supervisor is not None:
+        host.processes.signal(supervisor, signal.SIGUSR1)
+    if state is not None and state.loader is not None:
+        host.processes.signal(state.loader, signal.SIGKILL)
+    _power_off(host, name)
+    if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, PATIENCE):
+        _kill(host, name, supervisor)
+    if running.supervisor(host, name) is None or host.dry:
+        free(host, name, running.read(host, name))
+    host.terminal.say(2, f"{name}: is off")
+
+
+def _power_off(host: Host, name: str) -> None:
+    """Let the kernel end the guest; it may have ended by itself meanwhile, so that a failure decides nothing."""
+    if running.vmm(host, name):
+        try:
+            host.run.do("bhyvectl", f"--vm={names.vm(name)}", "--force-poweroff")
+        except ChyvesError as error:
+            host.terminal.say(2, f"{name}: {error}")
+
+
+def _kill(host: Host, name: str, supervisor: int) -> None:
+    """Kill what did not end: a loader or bhyve first, then the supervisor itself."""
+    state = running.read(host, name)
+    for pid in (state.loader, state.bhyve) if state else ():
+        if pid is not None:
+            host.processes.signal(pid, signal.SIGKILL)
+    if host.processes.wait_for_end(supervisor, PATIENCE):
+        return
+    host.processes.signal(supervisor, signal.SIGKILL)
+    if not host.processes.wait_for_end(supervisor, PATIENCE):
+        raise ChyvesError(f"{name}: process {supervisor} cannot be ended; see: ps -l -p {supervisor}")

@@ -1,0 +1,252 @@
+"""The process that looks after one running guest: `python -m chyves.guests.supervisor [--adopt] ... GUEST`.
+
+It holds the lock that means "running" for as long as the guest lives, runs the loader and bhyve, follows what bhyve's
+end means, and frees the taps and the VMM last. Between those it sleeps in the kernel: nothing is polled while the guest
+runs. SIGTERM presses the guest's ACPI button (or ends its loader), and the guest is not started again; SIGUSR1 only
+says that it is not started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from chyves import names
+from chyves.bhyve.launch import Launch, launch
+from chyves.errors import ChyvesError
+from chyves.guests import prepare, running
+from chyves.guests.journal import Journal
+from chyves.guests.reclaim import free, free_vmm
+from chyves.guests.supervise import UP
+from chyves.host import children
+from chyves.host.machine import Host
+from chyves.pools.holdings import Holdings
+
+ENDS = {0: "reboot", 1: "power-off", 2: "halt", 3: "triple fault", 4: "error"}
+"""What bhyve's exit statuses mean (bhyve(8), EXIT STATUS)."""
+
+REBOOT = 0
+ENDED = -1
+"""Instead of a status: the guest was told to end before bhyve ran."""
+
+QUIET_ENDS = (0, 1, 2)
+"""Statuses with which a guest may end before anyone saw it up, without that being a failure to start."""
+
+LOOK_AGAIN = 0.05
+"""Seconds between looks at bhyve's process title, until it says that the devices are there."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Supervise a guest; the status is 1 when it could not be started."""
+    parser = argparse.ArgumentParser(prog="chyves.guests.supervisor")
+    parser.add_argument("--report", type=int, required=True)
+    parser.add_argument("--medium")
+    parser.add_argument("--tap", action="append", default=[])
+    parser.add_argument("--adopt", action="store_true")
+    parser.add_argument("guest")
+    words = parser.parse_args(argv)
+    report = Report(words.report)
+    try:
+        host = Host.open(os.environ)
+        lock = host.locks.take(running.lock_name(words.guest))
+        supervisor = Supervisor(host, words.guest, words.medium, words.tap, report)
+        supervisor.adopt() if words.adopt else supervisor.live()
+        os.close(lock)
+    except ChyvesError as error:
+        report.say(str(error))
+        return 1
+    return 0
+
+
+class Report:
+    """The pipe to the command that started this: one word or sentence, then closed."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def say(self, text: str) -> None:
+        if self._descriptor is None:
+            return
+        with contextlib.suppress(BrokenPipeError):  # the command was ended; the guest goes on
+            os.write(self._descriptor, text.encode())
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+class Supervisor:
+    """Runs one guest from its start to its end."""
+
+    def __init__(self, host: Host, name: str, medium: str | None, taps: Sequence[str], report: Report) -> None:
+        self.host, self.name, self.report = host, name, report
+        self.holdings = Holdings.read(host)
+        self.holding = self.holdings.guest(name)
+        self.journal = Journal(self.holdings, self.holding)
+        self.ending: bool = False
+        self.seen_up: bool = False
+        guest = self.holding.properties
+        self.state = running.Running(
+            supervisor=os.getpid(),
+            taps=list(taps),
+            medium=medium,
+            disks=[str(path) for _, path in self.holding.disks()],
+            serial=guest.serial,
+            vnc_port=guest.uefi_vnc_port if guest.uefi_console_output == "vnc" else None,
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        )
+
+    def live(self) -> None:
+        """Boot the guest, again after each reboot, until it ends; raises ChyvesError when it did not come up."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._press_button)
+        signal.signal(signal.SIGUSR1, self._note_end)
+        try:
+            self.host.files.make_directory(running.directory(self.host, self.name))
+            self._remember()
+            facts = prepare.facts(self.holdings, self.holding)
+            while not self.ending:
+                medium = prepare.medium_path(self.holdings, self.state.medium)
+                if self._boot(launch(self.holding.properties, facts, medium)) != REBOOT:
+                    break
+                self._rebooted()
+        except ChyvesError as error:
+            self.journal.write(1, f"failed: {error}")
+            raise
+        finally:
+            self._clean_up()
+
+    def adopt(self) -> None:
+        """Look after a guest whose supervisor died: wait for its end, and free what it held."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._press_button)
+        signal.signal(signal.SIGUSR1, self._note_end)
+        state = running.read(self.host, self.name)
+        if state is None or state.bhyve is None:
+            raise ChyvesError(f"{self.name}: there is nothing to adopt")
+        self.state = state
+        self.state.supervisor = os.getpid()
+        self._remember()
+        self.journal.write(1, f"adopted: bhyve is process {state.bhyve}")
+        self.report.say(UP)
+        self.host.processes.wait_for_end(state.bhyve, None)
+        self.journal.write(1, "ended; it was adopted, so that its status is not known")
+        self._clean_up()
+
+    def _remember(self) -> None:
+        running.write(self.host, self.name, self.state)
+
+    def _rebooted(self) -> None:
+        """Count a reboot, and take the medium out when it was the last with it."""
+        self.state.reboots += 1
+        own = self.holding.properties.eject_iso_on_n_reboot
+        limit = self.holdings.globals.eject_iso_on_n_reboot if own is None else own
+        if self.state.medium is not None and limit and self.state.reboots >= limit:
+            self.journal.write(2, f"{self.state.medium} is ejected after reboot {self.state.reboots}")
+            self.state.medium = None
+        self._remember()
+
+    def _boot(self, lines: Launch) -> int:
+        """Run the loader and bhyve once; bhyve's status (negative: the signal that ended it). Raises ChyvesError."""
+        free_vmm(self.host, self.name)
+        for path, text in lines.files.items():
+            self.host.files.write(Path(path), text)
+        if lines.loader:
+            self._load(lines.loader)
+        if self.ending:
+            return ENDED
+        status, words = self._run(lines.bhyve)
+        means = ENDS.get(status, f"signal {-status}" if status < 0 else "error")
+        self.journal.write(1, f"bhyve ended with status {status}: {means}")
+        if self._failed(status, words):
+            raise ChyvesError(f"{self.name}: bhyve ended with status {status} ({means}): {_last(words)}")
+        self._up()
+        return status
+
+    def _failed(self, status: int, words: str) -> bool:
+        """Whether bhyve ended without the guest having come up; a usage error has the status of a power-off."""
+        return not (self.seen_up or self.ending) and (status not in QUIET_ENDS or (status == 1 and words != ""))
+
+    def _load(self, line: Sequence[str]) -> None:
+        """Run the loader to its end; raises ChyvesError with its words when it did not load the guest."""
+        self.journal.write(3, shlex.join(line))
+        self.state.loader = children.spawn(self.host.run, line, self._output)
+        self._remember()
+        status = children.wait(self.state.loader)
+        self.state.loader = None
+        words = self._words()
+        if status != 0 and not self.ending:
+            raise ChyvesError(f"{self.name}: {line[0]} ended with status {status}: {_last(words)}")
+
+    def _run(self, line: Sequence[str]) -> tuple[int, str]:
+        """Run bhyve to its end, telling when it is up; its status and its words."""
+        self.journal.write(3, shlex.join(line))
+        pid = self.state.bhyve = children.spawn(self.host.run, line, self._output)
+        self.state.identity = self.host.processes.identity(pid)
+        self._remember()
+        status = self._watch(pid)
+        if status is None:
+            self._up()
+            status = children.wait(pid)
+        self.state.bhyve = self.state.identity = None
+        return status, self._words()
+
+    def _watch(self, pid: int) -> int | None:
+        """Look at bhyve until its title says that its devices are there (None), or until it has ended (its status)."""
+        while (status := children.ended(pid)) is None:
+            if (self.host.processes.title(pid) or "").startswith(f"bhyve: {names.vm(self.name)}"):
+                return None
+            time.sleep(LOOK_AGAIN)
+        return status
+
+    def _up(self) -> None:
+        if not self.seen_up:
+            self.journal.write(1, "is up")
+        self.seen_up = True
+        self.report.say(UP)
+
+    @property
+    def _output(self) -> Path:
+        """Where the loader and bhyve write, until it is in the log."""
+        return running.directory(self.host, self.name) / "output"
+
+    def _words(self) -> str:
+        """What the program that ended said, now also in the log."""
+        words = self._output.read_text(errors="replace").strip()
+        self.journal.write(1, words)
+        return words
+
+    def _press_button(self, number: int, frame: FrameType | None) -> None:
+        """The guest is to power off: bhyve makes of SIGTERM an ACPI button, a loader ends."""
+        self.ending = True
+        for pid in (self.state.loader, self.state.bhyve):
+            if pid is not None:
+                children.send(pid, signal.SIGTERM)
+
+    def _note_end(self, number: int, frame: FrameType | None) -> None:
+        self.ending = True
+
+    def _clean_up(self) -> None:
+        """Free everything, each part also when another could not be."""
+        try:
+            free(self.host, self.name, self.state)
+        except ChyvesError as error:
+            self.journal.write(1, f"could not be freed: {error}")
+        shutil.rmtree(running.directory(self.host, self.name), ignore_errors=True)
+        self.journal.write(1, "is off")
+
+
+def _last(words: str) -> str:
+    """The last lines of what a program said, in one line for a message."""
+    return " / ".join(words.splitlines()[-3:]) or "it said nothing"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

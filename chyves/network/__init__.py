@@ -1,0 +1,1 @@
+"""Bridges and taps: what must exist, and the steps that make it so."""

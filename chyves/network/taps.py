@@ -1,0 +1,51 @@
+"""Carries a plan of interfaces out, and takes a guest's taps down again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chyves.host.interfaces import Interfaces
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.network.plan import Step
+
+
+def _act(interfaces: Interfaces, words: tuple[str, ...]) -> None:
+    verb, *rest = words
+    match verb:
+        case "create":
+            interfaces.create(*rest)
+        case "destroy":
+            interfaces.destroy(*rest)
+        case "join":
+            interfaces.join(*rest)
+        case "leave":
+            interfaces.leave(*rest)
+        case "up":
+            interfaces.up(*rest)
+        case "set_mtu":
+            interfaces.set_mtu(rest[0], int(rest[1]))
+        case _:
+            raise ValueError(verb)
+
+
+def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> list[str]:
+    """Do the steps, each with its way back, and return the taps that were made."""
+    made = []
+    for step in steps:
+        undo.do(
+            lambda step=step: _act(host.interfaces, step.act),  # type: ignore[misc]
+            lambda step=step: _act(host.interfaces, step.back) if step.back else None,  # type: ignore[misc]
+            " ".join(step.back) or "go back",
+        )
+        if step.act[0] == "create" and step.act[1].startswith("tap"):
+            made.append(step.act[1])
+    return made
+
+
+def take_down(host: Host, taps: Iterable[str]) -> None:
+    """Destroy the taps of a guest that has ended, those that are still there."""
+    existing = host.interfaces.all()
+    for tap in taps:
+        if tap in existing and existing[tap].opened_by is None:
+            host.interfaces.destroy(tap)

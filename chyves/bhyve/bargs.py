@@ -13,12 +13,13 @@ BHYVE = "aehuwxACDHIMPSWYk:f:o:p:G:c:s:m:n:l:K:U:r:"
 BHYVELOAD = "CSc:d:e:h:l:m:"
 IN_SOME_RELEASES = frozenset("fkKMnor")
 """Options that not every release has; the others may be accepted without standing in `bhyve -h`."""
-OWN_BHYVE = {
+OWN_BHYVE = {  # -M: reboots stay inside bhyve, and chyves must see them
     "-c": "cpu",
     "-m": "ram",
     "-s": "pcidev_{n}, bhyve_disk_type and bhyve_net_type",
     "-U": "uuid",
     "-h": "",
+    "-M": "",
 }
 OWN_BHYVELOAD = {"-c": "serial", "-m": "ram"}
 
@@ -64,6 +65,10 @@ def check(guest: Guest, facts: Facts) -> None:
             _check_lpc(value, facts)
         if option == "-p":
             _check_pin(value, guest)
+        if option == "-o" and value.startswith(("pci.", "config.dump")):
+            raise ChyvesError(
+                f"{facts.name}: bargs: -o {value} comes before the devices and spoils them; set pcidev_{{n}} instead"
+            )
 
 
 def _refuse_own(guest: Guest, name: str, options: Options, own: dict[str, str]) -> None:
@@ -74,12 +79,15 @@ def _refuse_own(guest: Guest, name: str, options: Options, own: dict[str, str]) 
 
 
 def _check_lpc(value: str, facts: Facts) -> None:
-    device = value.partition(",")[0].lower()
+    device, _, backend = value.partition(",")
+    device = device.lower()
     if device in ("com1", "bootrom"):
         advice = "set serial instead" if device == "com1" else "set uefi_firmware instead"
         raise ChyvesError(f"{facts.name}: bargs: -l {device} is what chyves gives itself; {advice}")
     if device == "help" or (facts.host.lpc and device not in facts.host.lpc):
         raise ChyvesError(f"{facts.name}: bargs: -l {device} is not what the bhyve of this host has; take it out")
+    if facts.console and backend in (f"{facts.console}A", f"{facts.console}B"):
+        raise ChyvesError(f"{facts.name}: bargs: {backend} is what serial has already; use another null-modem pair")
 
 
 def _check_pin(value: str, guest: Guest) -> None:

@@ -112,7 +112,7 @@ def _switch_port(interface: str, guest_name: str) -> str:
 def _pcidevs(guest: Guest) -> list[Device]:
     """Devices of the host first, so that functions of one card come together; each kind by its text (as 0.2.0)."""
     found = []
-    for number, text in sorted(guest.pcidev.items(), key=lambda item: (not is_passthru(item[1]), *_natural(item))):
+    for number, text in sorted(guest.pcidev.items(), key=_rank):
         emulation, _, conf = text.partition(",")
         name = f"pcidev_{number}"
         found.append(Device(name, _family(name, text), emulation, conf))
@@ -124,7 +124,9 @@ def _family(name: str, text: str) -> str:
     return f"passthru {place[0]}/{place[1]}" if place else name
 
 
-def _natural(item: tuple[int, str]) -> tuple[list[tuple[int, str]], int]:
-    """A key by which 2/0/0 comes before 10/0/0."""
+def _rank(item: tuple[int, str]) -> tuple[bool, tuple[int, ...], list[tuple[int, str]], int]:
+    """A key by which devices of the host come first, by their place there, and others by text, 2 before 10."""
     number, text = item
-    return [(int(part or 0), other) for other, part in re.findall(r"([^0-9]*)([0-9]*)", text)], number
+    place = (physical(text) or (1 << 16,)) if is_passthru(text) else ()
+    parts = [(int(digits or 0), other) for other, digits in re.findall(r"([^0-9]*)([0-9]*)", text)]
+    return not is_passthru(text), place, parts, number

@@ -21,7 +21,8 @@ def check(guest: Guest, facts: Facts) -> None:
     """Raise ChyvesError for a further device that cannot be beside what chyves gives the guest itself."""
     screens = ["the one of uefi_console_output=vnc"] if shows_screen(guest) else []
     hosts: dict[object, str] = {}
-    used = {disk.path: disk.name for disk in facts.disks} | {interface: interface for interface in guest.net_ifaces}
+    used = {disk.path: disk.name for disk in facts.disks} | {interface: "net_ifaces" for interface in guest.net_ifaces}
+    used |= {f"{facts.console}{end}": "serial" for end in "AB"}
     for number, text in sorted(guest.pcidev.items()):
         name = f"pcidev_{number}"
         _refuse(facts, name, _twice(text, used))

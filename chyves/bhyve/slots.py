@@ -94,19 +94,22 @@ class _Bus:
             return place
         if not (self.uefi and family == DISK):
             return self._new_slot(LAST) or self._function(own, FUNCTIONS)
-        more = len(own) < UEFI_DISK_SLOTS
+        full = self._disk_slots_full()
         return (
-            (self._new_slot(UEFI_LAST_DISK_SLOT) if more else None)
+            (None if full else self._new_slot(UEFI_LAST_DISK_SLOT))
             or self._function(own, FUNCTIONS)
-            or (self._new_slot(LAST) if more else None)
+            or (None if full else self._new_slot(LAST))
         )
 
     def _on_slot_of_others(self, family: str) -> Address | None:
         """A function beside devices of another kind, when no slot is left; a card of the host stays by itself."""
-        if family.startswith("passthru") or (self.uefi and family == DISK):
+        if family.startswith("passthru") or (self.uefi and family == DISK and self._disk_slots_full()):
             return None
         others = {other for other in self.family.values() if not other.startswith("passthru")}
         return self._function([slot for slot in self._slots(others) if slot not in self._host_slots()], FUNCTIONS)
+
+    def _disk_slots_full(self) -> bool:
+        return len(self._slots({DISK})) >= UEFI_DISK_SLOTS
 
     def _host_slots(self) -> list[int]:
         return self._slots({family for family in self.family.values() if family.startswith("passthru")})
@@ -126,8 +129,8 @@ class _Bus:
         return next((Address(slot) for slot in range(FIRST, last + 1) if slot not in taken), None)
 
     def _no_room(self, family: str) -> str:
-        if self.uefi and family == DISK:
-            most = UEFI_DISK_SLOTS * (PORTS if self.consolidate and self.ahci else FUNCTIONS)
+        if self.uefi and family == DISK and self._disk_slots_full():
+            most = UEFI_DISK_SLOTS * FUNCTIONS * (PORTS if self.consolidate and self.ahci else 1)
             advice = "take disks away"
             if self.ahci and not self.consolidate:
                 advice += ", or set global consolidate_bhyve_pci_devices=yes"

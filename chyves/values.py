@@ -114,7 +114,7 @@ class Size:
     metavar = "n[K|M|G|T]"
 
     def parse(self, text: str) -> int:
-        match = re.fullmatch(r"([1-9][0-9]{0,15})([KMGTkmgt]?)", text, re.ASCII)
+        match = re.fullmatch(r"([1-9][0-9]{0,18})([KMGTkmgt]?)", text, re.ASCII)
         unit = (match[2] or self.bare).upper() if match else ""
         size = int(match[1]) << 10 * (" " + UNITS).index(unit or " ") if match else 0
         if not self.low <= size <= self.high:

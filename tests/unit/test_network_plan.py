@@ -1,0 +1,90 @@
+"""The plan of a guest's interfaces: values in, steps out."""
+
+from __future__ import annotations
+
+import pytest
+
+from chyves.errors import ChyvesError
+from chyves.host.interfaces import Interface
+from chyves.network.plan import Step, bridge_of, for_start, free_number, with_member, without_member
+from chyves.properties import Global
+
+LISTS = {"bridge0_tap_members": "tap5,tap50", "bridge1_tap_members": "tap6", "bridge0_phy_attach": "em0"}
+
+
+def settings(**changes: str) -> Global:
+    return Global("global", LISTS | changes)
+
+
+def there(*interfaces: Interface) -> dict[str, Interface]:
+    return {interface.name: interface for interface in (Interface("em0"), Interface("lo0"), *interfaces)}
+
+
+def test_everything_is_made_on_a_fresh_host() -> None:
+    assert for_start("web1", ["tap50"], settings(), there()) == [
+        Step(("create", "bridge0", "chyves-bridge0"), ("destroy", "bridge0")),
+        Step(("join", "bridge0", "em0"), ("leave", "bridge0", "em0")),
+        Step(("up", "em0")),
+        Step(("up", "bridge0")),
+        Step(("create", "tap50", "chyves-web1"), ("destroy", "tap50")),
+        Step(("join", "bridge0", "tap50"), ("leave", "bridge0", "tap50")),
+        Step(("up", "tap50")),
+    ]
+
+
+def test_what_is_there_is_left_as_it_is() -> None:
+    existing = there(Interface("bridge0", members=("em0", "tap50")), Interface("tap50"))
+    assert for_start("web1", ["tap50"], settings(), existing) == [Step(("up", "bridge0")), Step(("up", "tap50"))]
+
+
+def test_a_tap_gets_the_mtu_of_its_bridge_before_it_joins() -> None:
+    existing = there(Interface("bridge0", mtu=9000, members=("em0",)))
+    steps = for_start("web1", ["tap50"], settings(), existing)
+    assert steps.index(Step(("set_mtu", "tap50", "9000"))) < steps.index(
+        Step(("join", "bridge0", "tap50"), ("leave", "bridge0", "tap50"))
+    )
+
+
+def test_two_taps_on_one_bridge_make_it_once() -> None:
+    steps = for_start("web1", ["tap5", "tap50"], settings(), there())
+    assert sum(step.act[:2] == ("create", "bridge0") for step in steps) == 1
+
+
+def test_a_private_bridge_has_no_uplink() -> None:
+    steps = for_start("web1", ["tap50"], settings(bridge0_phy_attach="private"), there())
+    assert not any("em0" in step.act for step in steps)
+
+
+def test_a_tap_in_use_an_uplink_that_is_missing_and_a_tap_nobody_made_are_refused() -> None:
+    with pytest.raises(ChyvesError, match="web1: tap50: is in use by process 77; stop it, or give"):
+        for_start("web1", ["tap50"], settings(), there(Interface("tap50", opened_by=77)))
+    with pytest.raises(ChyvesError, match="web1: bridge0: is attached to em7, which this host does not have; try:"):
+        for_start("web1", ["tap50"], settings(bridge0_phy_attach="em7"), there())
+    with pytest.raises(ChyvesError, match="web1: tap50: does not exist; make it, or set network_design_mode=auto"):
+        for_start("web1", ["tap50"], settings(network_design_mode="system"), there())
+
+
+def test_in_system_mode_nothing_is_made() -> None:
+    assert for_start("web1", ["tap50"], settings(network_design_mode="system"), there(Interface("tap50"))) == []
+
+
+def test_ports_of_vale_switches_make_themselves() -> None:
+    assert for_start("web1", ["vale0:1"], settings(), there()) == []
+
+
+def test_fault_10_tap5_is_not_tap50() -> None:
+    assert bridge_of(settings(), "tap5") == "bridge0"
+    assert bridge_of(settings(), "tap51") is None
+    assert without_member(settings(), "tap5").bridge_tap_members == {0: ("tap50",), 1: ("tap6",)}
+    assert without_member(settings(), "tap50").bridge_tap_members == {0: ("tap5",), 1: ("tap6",)}
+
+
+def test_an_interface_is_on_one_bridge() -> None:
+    moved = with_member(settings(), "bridge1", "tap50")
+    assert moved.bridge_tap_members == {0: ("tap5",), 1: ("tap6", "tap50")}
+    assert without_member(moved, "tap5").get("bridge0_tap_members") == "-"
+
+
+def test_numbers_are_taken_from_the_offset_on() -> None:
+    assert free_number(50, {50, 51, 53}) == 52
+    assert free_number(50, ()) == 50

@@ -106,8 +106,9 @@ def _refuse_installed(host: Host, pool: str, holdings: Holdings) -> None:
     if pool in holdings.pools:
         held = holdings.pools[pool]
         if f"{held.dataset}/.config" in held.rows:
-            raise ChyvesError(f"{pool}: has datasets of chyves already, as the {held.properties.dataset_role} pool")
-        raise ChyvesError(f"{pool}: has a dataset {held.dataset} that chyves did not make; rename it with: zfs rename")
+            role = held.properties.dataset_role
+            raise ChyvesError(f"{pool}: has datasets of chyves already, as the {role} pool; see: chyves list pools")
+        raise ChyvesError(f"{pool}: has a dataset {held.dataset}, which chyves did not make; give it another name")
     if host.zfs.exists(f"{pool}/{OFFLINE}"):
         raise ChyvesError(
             f"{pool}: has datasets of chyves that were put offline; bring them back with: "

@@ -34,7 +34,7 @@ def check(guest: Guest, facts: Facts, medium: str | None, where: Where) -> None:
         lambda: _block_options(guest, facts),
         lambda: _disk_slots(guest, facts, where),
         lambda: pcidevs.check(guest, facts),
-        lambda: _known_devices(guest, facts, medium),
+        lambda: _known_devices(guest, facts, medium, where),
     )
     for rule in rules:
         rule()
@@ -177,8 +177,11 @@ def _disk_slots(guest: Guest, facts: Facts, where: Where) -> None:
         )
 
 
-def _known_devices(guest: Guest, facts: Facts, medium: str | None) -> None:
-    wanted = [(device.name, device.emulation) for device in devices(guest, facts)]
+def _known_devices(guest: Guest, facts: Facts, medium: str | None, where: Where) -> None:
+    wanted = [
+        (device.name, device.emulation if where[device.name].port is None else "ahci")
+        for device in devices(guest, facts)
+    ]
     wanted += [("loader", "lpc"), ("guest", "hostbridge")]
     wanted += [("uefi_console_output", "fbuf")] if shows_screen(guest) else []
     wanted += [("medium", "ahci-cd")] if medium or (guest.loader == "uefi" and facts.null_iso) else []

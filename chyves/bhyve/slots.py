@@ -60,8 +60,8 @@ class _Bus:
         new = [device for device in members if device.name not in self.places]
         crowd = self._crowd(members[0].family, len(new) if len(new) == len(members) else 0)
         for device in new:
-            place = self._port() if self.consolidate and self.ahci and device.family == DISK else None
-            self.places[device.name] = place or self._place(device, crowd)
+            ported = self.consolidate and self.ahci and device.family == DISK
+            self.places[device.name] = self._port(device) if ported else self._place(device, crowd)
 
     def _crowd(self, family: str, count: int) -> int:
         """How many of `count` devices that come together share a slot (0.2.0's arithmetic)."""
@@ -70,7 +70,7 @@ class _Bus:
         slots = UEFI_DISK_SLOTS if self.uefi and family == DISK else SPREAD
         return 1 if count <= slots else min(FUNCTIONS, count // slots + 1)
 
-    def _port(self) -> Address | None:
+    def _port(self, device: Device) -> Address:
         """The next port of an AHCI controller that has one, or the first of a new controller."""
         controllers: dict[tuple[int, int], set[int]] = {}
         for place in self.places.values():
@@ -79,7 +79,7 @@ class _Bus:
         for (slot, function), taken in sorted(controllers.items()):
             if len(taken) < PORTS:
                 return Address(slot, function, min(set(range(PORTS)) - taken))
-        place = self._place(Device("a disk controller", DISK, "ahci", ""), 1)
+        place = self._place(device, 1)
         return Address(place.slot, place.function, 0)
 
     def _place(self, device: Device, crowd: int) -> Address:

@@ -1,0 +1,391 @@
+"""What a guest cannot be started with: each refused with one whole sentence, and nothing else of it wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chyves.bhyve.facts import Disk, Facts, HostFacts
+from chyves.bhyve.launch import launch
+from chyves.errors import ChyvesError
+from chyves.properties import Guest
+
+HOST = HostFacts(
+    release=1302001,
+    cpus=8,
+    memory=16 << 30,
+    unrestricted=True,
+    iommu=True,
+    options=frozenset("aACDeHhPSuWwxYcGkKlmopsU"),
+    devices=frozenset("ahci-cd ahci-hd e1000 fbuf hostbridge lpc passthru virtio-blk virtio-net virtio-rnd".split()),
+    lpc=frozenset("bootrom com1 com2".split()),
+)
+FACTS = Facts(
+    host=HOST,
+    name="web1",
+    disks=(Disk("disk0", "/dev/zvol/tank/disk0"),),
+    console="/dev/nmdm50",
+    firmware="/fw/BHYVE_UEFI.fd",
+    null_iso="/iso/null.iso",
+    directory="/chyves/tank/guests/web1",
+    scratch="/var/run/chyves/web1",
+)
+GUEST = {"loader": "uefi", "uefi_firmware": "BHYVE_UEFI.fd", "net_ifaces": "tap50", "tap50_mac": "58:9c:fc:00:00:01"}
+VNC = {"uefi_console_output": "vnc", "uefi_vnc_port": "5900"}
+LOADED = {"loader": "bhyveload"}
+PLAIN_CPU = {"unrestricted": False}
+TWO_DISKS = (Disk("disk0", "/dev/zvol/tank/disk0"), Disk("disk1", "/dev/zvol/tank/disk0"))
+KEPT = {"pci_slots": "disk0=4:0,disk1=5:0,disk2=6:0,disk3=7:0"}
+FOUR_DISKS = tuple(Disk(f"disk{number}", f"/dev/zvol/tank/disk{number}") for number in range(4))
+BARE = "switch VT-d or AMD-Vi on in its BIOS"
+
+REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
+    # the guest's life
+    ({"template": "yes"}, {}, "template: a template does not start; clone it, or set template=no"),
+    (
+        {"chyves_guest_version": "0400"},
+        {},
+        "chyves_guest_version: 0400 is newer than this chyves knows (0300); start it with the chyves that wrote it",
+    ),
+    (
+        {"chyves_guest_version": "0203"},
+        {},
+        "chyves_guest_version: 0203 is older than 0300; bring it up with: chyves web1 upgrade",
+    ),
+    # processors, memory, loader
+    ({"cpu": "17"}, {}, "cpu: 17 is more than this host has (8); use at most 8"),
+    (
+        {},
+        PLAIN_CPU,
+        "loader: uefi needs unrestricted guest mode, which this host's processor does not have; use bhyveload",
+    ),
+    (
+        {"loader": "grub-bhyve"},
+        PLAIN_CPU,
+        "loader: grub-bhyve needs unrestricted guest mode, which this host's processor does not have; use bhyveload",
+    ),
+    (
+        LOADED | {"cpu": "2"},
+        PLAIN_CPU,
+        "cpu: more than 1 needs unrestricted guest mode, which this host's processor does not have; use 1",
+    ),
+    ({"ram": "17G"}, {}, "ram: 17G is more than this host has (16384M); use less than 16384M"),
+    ({"ram": "300000K"}, {}, "ram: 300000K is not a whole number of megabytes; use 293M"),
+    (
+        LOADED,
+        {"console": ""},
+        "serial: is not set, and bhyveload needs a console; set it, such as serial=nmdm50",
+    ),
+    (
+        {"loader": "grub-bhyve"},
+        {"console": ""},
+        "serial: is not set, and grub-bhyve needs a console; set it, such as serial=nmdm50",
+    ),
+    (
+        LOADED,
+        {"disks": ()},
+        "has nothing to boot from; add a disk (chyves web1 disk add), "
+        "or start it with a medium (chyves web1 start ISO)",
+    ),
+    (
+        {"loader": "grub-bhyve", "os": "debian"},
+        {"disks": ()},
+        "has nothing to boot from; add a disk (chyves web1 disk add), "
+        "or start it with a medium (chyves web1 start ISO)",
+    ),
+    (
+        {"uefi_firmware": "-"},
+        {},
+        "uefi_firmware: is not set, and a UEFI guest boots with it; set it to one of: chyves list firmware",
+    ),
+    (
+        {},
+        {"firmware": None},
+        "uefi_firmware: BHYVE_UEFI.fd is not among the firmware of this host; see: chyves list firmware",
+    ),
+    ({"uefi_console_output": "vnc"}, {}, "uefi_vnc_port: is not set; set a port that is free, such as 5900"),
+    # options of the user
+    ({"bargs": "-A -c 2"}, {}, "bargs: -c is not possible here; set cpu instead"),
+    ({"bargs": "-AHPm1G"}, {}, "bargs: -m is not possible here; set ram instead"),
+    (
+        {"bargs": "-s 5,virtio-rnd"},
+        {},
+        "bargs: -s is not possible here; set pcidev_{n}, bhyve_disk_type and bhyve_net_type instead",
+    ),
+    ({"bargs": "-U 0b1c5ec0-7b8e-11f0-9c6e-589cfc000001"}, {}, "bargs: -U is not possible here; set uuid instead"),
+    ({"bargs": "-h"}, {}, "bargs: -h is not possible here; take it out"),
+    ({"bargs": "-M"}, {}, "bargs: -M is not possible here; take it out"),
+    (
+        {"bargs": "-l com1,/dev/nmdm9A"},
+        {},
+        "bargs: -l com1 is what chyves gives itself; set serial instead",
+    ),
+    (
+        {"bargs": "-l BOOTROM,/x"},
+        {},
+        "bargs: -l bootrom is what chyves gives itself; set uefi_firmware instead",
+    ),
+    ({"bargs": "-l com3,/dev/nmdm9A"}, {}, "bargs: -l com3 is not what the bhyve of this host has; take it out"),
+    ({"bargs": "-l help"}, {}, "bargs: -l help is not what the bhyve of this host has; take it out"),
+    (
+        {"bargs": "-l com2,/dev/nmdm50B"},
+        {},
+        "bargs: /dev/nmdm50B is what serial has already; use another null-modem pair",
+    ),
+    ({"bargs": "-A web1"}, {}, "bargs: web1 is no option; give options alone, chyves adds the name"),
+    ({"bargs": "-A --"}, {}, "bargs: -- is no option; give options alone, chyves adds the name"),
+    ({"bargs": "-Z"}, {}, "bargs: option -Z not recognized; see the manual of the program"),
+    ({"bargs": "-G"}, {}, "bargs: option -G requires argument; see the manual of the program"),
+    ({"bargs": "-f opt/x,string=y"}, {}, "bargs: the bhyve of this host has no -f; take it out"),
+    ({"bargs": "-n id=0,size=1G,cpus=0"}, {}, "bargs: the bhyve of this host has no -n; take it out"),
+    (
+        {"bargs": "-p 0:1 -p 2:3", "cpu": "2"},
+        {},
+        "bargs: -p 2:3 pins a processor that the guest does not have; use numbers from 0 to 1",
+    ),
+    (
+        {"bargs": "-o pci.0.4.0.device=nvme"},
+        {},
+        "bargs: -o pci.0.4.0.device=nvme comes before the devices and spoils them; set pcidev_{n} instead",
+    ),
+    (
+        LOADED | {"bhyveload_flags": "-c stdio"},
+        {},
+        "bhyveload_flags: -c is not possible here; set serial instead",
+    ),
+    (LOADED | {"bhyveload_flags": "-m 1G"}, {}, "bhyveload_flags: -m is not possible here; set ram instead"),
+    (
+        LOADED | {"bhyveload_flags": "-x"},
+        {},
+        "bhyveload_flags: option -x not recognized; see the manual of the program",
+    ),
+    # paths
+    (
+        {},
+        {"disks": (Disk("a.img", "/vm,1/a.img"),)},
+        "disk a.img: '/vm,1/a.img' has a comma in it, which bhyve cannot take; rename it",
+    ),
+    (
+        {},
+        {"disks": (Disk("a.img", "/my vm/a.img"),)},
+        "disk a.img: '/my vm/a.img' has a blank in it, which bhyve cannot take; rename it",
+    ),
+    (
+        {},
+        {"disks": (Disk("my disk", "/vm/my disk"),)},
+        "'my disk': is no name for a disk; rename the file, with letters, digits, dots, dashes and underscores",
+    ),
+    (
+        {},
+        {"disks": (Disk("tap50", "/vm/img/tap50"),)},
+        "tap50: is the name of another device; rename the file, with letters, digits, dots, dashes and underscores",
+    ),
+    (
+        {},
+        {"firmware": "/fw%1/x.fd"},
+        "uefi_firmware: '/fw%1/x.fd' has a percent sign in it, which bhyve cannot take; rename it",
+    ),
+    (
+        {},
+        {"disks": (Disk("disk0", "/x\x1b"),)},
+        r"disk disk0: '/x\x1b' has the character '\x1b' in it, which bhyve cannot take; rename it",
+    ),
+    ({}, {"disks": TWO_DISKS}, "disk disk1: /dev/zvol/tank/disk0 is also disk disk0; take one of them away"),
+    # disks and their places
+    (
+        {"virtio_block_options_disk3": "ro"},
+        {},
+        "virtio_block_options_disk3: there is no disk3; unset it, or add the disk",
+    ),
+    (
+        {},
+        {"disks": tuple(Disk(f"disk{number}", f"/d/{number}") for number in range(25))},
+        "disk24: a UEFI guest has room for 24 disks on its PCI bus; take disks away, "
+        "or set global consolidate_bhyve_pci_devices=yes",
+    ),
+    (
+        {"bhyve_disk_type": "virtio-blk"},
+        {"disks": tuple(Disk(f"disk{number}", f"/d/{number}") for number in range(25))},
+        "disk24: a UEFI guest has room for 24 disks on its PCI bus; take disks away",
+    ),
+    (
+        LOADED | {"net_ifaces": ",".join(f"tap{number}" for number in range(216)), "pci_slots": "disk0=4:0"},
+        {},
+        "tap215: no PCI slot from 4 to 30 has room for it; take devices away",
+    ),
+    (
+        KEPT,
+        {"disks": FOUR_DISKS},
+        "pci_slots: disks are on 4 slots, and UEFI firmware looks on 3; "
+        "unset pci_slots to have all devices placed anew",
+    ),
+    (
+        {"pci_slots": "disk0=3:0"},
+        {},
+        "pci_slots: disk0 cannot be at 3:0; unset pci_slots to have all devices placed anew",
+    ),
+    (
+        {"pci_slots": "tap50=4:0/1"},
+        {},
+        "pci_slots: tap50 cannot be at 4:0/1; unset pci_slots to have all devices placed anew",
+    ),
+    # further devices
+    ({"pcidev_0": "lpc"}, {}, "pcidev_0: the guest has its lpc on slot 31; take this one out"),
+    (
+        VNC | {"pcidev_0": "fbuf,tcp=5901"},
+        {},
+        "pcidev_0: a guest has one frame buffer, and the one of uefi_console_output=vnc is it; take one of them away",
+    ),
+    (
+        {"pcidev_0": "fbuf,tcp=5901", "pcidev_1": "fbuf,tcp=5902"},
+        {},
+        "pcidev_1: a guest has one frame buffer, and pcidev_0 is it; take one of them away",
+    ),
+    (
+        LOADED | {"pcidev_0": "fbuf,tcp=5901"},
+        {},
+        "pcidev_0: a frame buffer shows nothing with loader=bhyveload; use loader=uefi",
+    ),
+    ({"pcidev_0": "fbuf,vga=on"}, {}, "pcidev_0: vga=on leaves the frame buffer dark; use vga=io or vga=off"),
+    ({"pcidev_0": "fbuf,w=320"}, {}, "pcidev_0: w=320 is not possible; use 640 to 3840"),
+    ({"pcidev_0": "fbuf,h=2161"}, {}, "pcidev_0: h=2161 is not possible; use 480 to 2160"),
+    ({"pcidev_0": "fbuf,w=wide"}, {}, "pcidev_0: w=wide is not possible; use 640 to 3840"),
+    (
+        {"pcidev_0": "fbuf,password=123456789"},
+        {},
+        "pcidev_0: only the first 8 characters of a password count; use a shorter one",
+    ),
+    (
+        {"pcidev_0": "passthru"},
+        {},
+        "pcidev_0: is no device of the host; write passthru,bus/slot/function as pciconf -l counts, "
+        "such as passthru,2/0/0",
+    ),
+    (
+        {"pcidev_0": "passthru,2/0/8"},
+        {},
+        "pcidev_0: is no device of the host; write passthru,bus/slot/function as pciconf -l counts, "
+        "such as passthru,2/0/0",
+    ),
+    (
+        {"pcidev_0": "passthru,ppt0"},
+        {},
+        "pcidev_0: ppt0 is how FreeBSD 14 and later name it; write passthru,bus/slot/function",
+    ),
+    (
+        {"pcidev_0": "passthru,2/0/0"},
+        {"iommu": False},
+        f"pcidev_0: passthru needs an IOMMU, and this host uses none; {BARE}",
+    ),
+    (
+        {"pcidev_0": "passthru,2/0/0", "pcidev_1": "passthru,2/0/0,rom=/x"},
+        {},
+        "pcidev_1: 2/0/0 is what pcidev_0 has already; take one of them away",
+    ),
+    (
+        {"pcidev_0": "passthru,2/0/0", "pcidev_1": "passthru,pci0:2:0:0"},
+        {"release": 1403000},
+        "pcidev_1: pci0:2:0:0 is what pcidev_0 has already; take one of them away",
+    ),
+    (
+        {"pcidev_0": "virtio-net,tap50"},
+        {},
+        "pcidev_0: tap50 is what net_ifaces has already; take one of them away",
+    ),
+    (
+        {"pcidev_0": "ahci-cd,/x.iso", "pcidev_1": "ahci,hd:/y,cd:/x.iso"},
+        {"devices": frozenset()},
+        "pcidev_1: /x.iso is what pcidev_0 has already; take one of them away",
+    ),
+    (
+        {"pcidev_0": "virtio-blk,/dev/zvol/tank/disk0"},
+        {},
+        "pcidev_0: /dev/zvol/tank/disk0 is what disk0 has already; take one of them away",
+    ),
+    (
+        {"pcidev_0": "uart,/dev/nmdm50A"},
+        {"devices": frozenset()},
+        "pcidev_0: /dev/nmdm50A is what serial has already; take one of them away",
+    ),
+    # Ethernet addresses
+    (
+        {"net_ifaces": "tap50,tap51", "tap51_mac": "58:9C:FC:0:0:1"},
+        {},
+        "tap51_mac: 58:9c:fc:00:00:01 is also tap50_mac; give each card its own",
+    ),
+    (
+        {"pcidev_0": "e1000,tap60,mac=58:9c:fc:00:00:01"},
+        {},
+        "pcidev_0: 58:9c:fc:00:00:01 is also tap50_mac; give each card its own",
+    ),
+    (
+        {"pcidev_0": "e1000,tap60,mac=01:00:5e:00:00:01"},
+        {},
+        "pcidev_0: mac=01:00:5e:00:00:01 is not possible; give the address of one card: not all zero, "
+        "and the first pair even",
+    ),
+    (
+        {"tap50_mac": "00:00:00:00:00:00"},
+        {},
+        "tap50_mac: 00:00:00:00:00:00 is not possible; give the address of one card: not all zero, "
+        "and the first pair even",
+    ),
+    # what this bhyve has
+    ({"pcidev_7": "hda"}, {}, "pcidev_7: the bhyve of this host has no hda; see: bhyve -s help"),
+    ({"pcidev_7": "virtio-rng"}, {}, "pcidev_7: the bhyve of this host has no virtio-rng; see: bhyve -s help"),
+    (
+        {"bhyve_net_type": "e1000"},
+        {"devices": HOST.devices - {"e1000"}},
+        "tap50: the bhyve of this host has no e1000; see: bhyve -s help",
+    ),
+    (
+        VNC,
+        {"devices": HOST.devices - {"fbuf"}},
+        "uefi_console_output: the bhyve of this host has no fbuf; see: bhyve -s help",
+    ),
+    (VNC | {"uefi_vnc_mouse_type": "usb3"}, {}, "xhci: the bhyve of this host has no xhci; see: bhyve -s help"),
+    ({}, {"consolidate": True}, "disk0: the bhyve of this host has no ahci; see: bhyve -s help"),
+    (
+        {},
+        {"lpc": frozenset({"com1"})},
+        "loader: the bhyve of this host has no bootrom; see: bhyve -l help",
+    ),
+]
+
+
+def _facts(changes: dict[str, Any]) -> Facts:
+    of_host = {key: value for key, value in changes.items() if hasattr(HOST, key)}
+    of_guest = {key: value for key, value in changes.items() if key not in of_host}
+    return replace(FACTS, host=replace(HOST, **of_host), **of_guest)
+
+
+@pytest.mark.parametrize(("properties", "facts", "said"), REFUSED, ids=lambda value: str(value)[:60])
+def test_refused(properties: dict[str, str], facts: dict[str, Any], said: str) -> None:
+    with pytest.raises(ChyvesError) as caught:
+        launch(Guest("web1", GUEST | properties), _facts(facts), None)
+    assert str(caught.value) == f"web1: {said}"
+    assert caught.value.status == 1
+
+
+@pytest.mark.parametrize("what", ["comma", "blank", "percent"])
+def test_refused_medium(what: str) -> None:
+    path = {"comma": "/a,b.iso", "blank": "/a b.iso", "percent": "/a%b.iso"}[what]
+    with pytest.raises(ChyvesError, match=f"^web1: medium: '{path}' has a {what}.* in it, .*; rename it$"):
+        launch(Guest("web1", GUEST), FACTS, path)
+
+
+def test_the_guest_of_these_tests_starts() -> None:
+    assert launch(Guest("web1", GUEST), FACTS, "/x.iso").warnings == ()
+
+
+@pytest.mark.parametrize("changes", [PLAIN_CPU, {"iommu": False}])
+def test_what_is_not_needed_is_not_asked_for(changes: dict[str, Any]) -> None:
+    assert launch(Guest("web1", GUEST | LOADED), _facts(changes), None).loader[0] == "bhyveload"
+
+
+def test_each_sentence_is_one_and_says_what_to_do() -> None:
+    for _, _, said in REFUSED:
+        assert "\n" not in said and not said.endswith(".")
+        assert "; " in said or ": chyves" in said, said

@@ -18,7 +18,8 @@ NEW = ".chyves-new"
 OFFLINE = f"{DATASET}_offline"
 PLAIN: dict[str, str] = {}
 EVERYWHERE = {".config": PLAIN, "guests": PLAIN, "logs": {"compression": "on"}}
-ON_PRIMARY = {name: PLAIN for name in RESOURCES.values()}
+NULL_DATASET = f"{RESOURCES['iso']}/{NULL_ISO}"
+ON_PRIMARY = {**dict.fromkeys(RESOURCES.values(), PLAIN), NULL_DATASET: PLAIN}
 """Datasets below a pool's own, and their ZFS properties."""
 
 
@@ -79,7 +80,7 @@ class _Plan:
             "dataset_role": self.role,
         }
         pool_file = {".config/pool.cfg": write_text(properties)}
-        empty = (".config/global.cfg", "guests/.defaults", f"{RESOURCES['iso']}/{NULL_ISO}")
+        empty = (".config/global.cfg", "guests/.defaults", f"{NULL_DATASET}/{NULL_ISO}")
         return pool_file | (dict.fromkeys(empty, "") if self.primary else {})
 
 

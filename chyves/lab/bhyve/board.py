@@ -41,7 +41,8 @@ class Board:
     """A guest while its devices are initialised.
 
     `boot` maps a medium's path to its place in the boot order, where a loader decided that. `held` are descriptors
-    that stay open as long as the guest runs, `taps` the interfaces to be given back after it.
+    that stay open as long as the guest runs, `passed` those that QEMU gets, `taps` the interfaces to be given back
+    after it, `sata` the media (None: an empty drive) on the ports of AHCI controllers, in their order.
     """
 
     lab: Lab
@@ -53,6 +54,8 @@ class Board:
     taps: list[str] = field(default_factory=list)
     consoles: dict[str, int] = field(default_factory=dict)
     held: list[int] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    sata: list[Path | None] = field(default_factory=list)
     has_lpc: bool = False
     has_screen: bool = False
     waits_for_viewer: bool = False

@@ -127,6 +127,7 @@ def _port(board: Board, node: Config, bus: str) -> None:
     if kind == "hd" and drive.read_only:
         # QEMU has no read-only ATA disk: what the guest writes goes into a file of its own that is then forgotten.
         board.words[-1] = board.words[-1].replace(",readonly=on", ",snapshot=on")
+    board.sata.append(board.disks[-1].path if drive.id else None)
     words = (f"ide-{kind}", bus, *properties, *_serial(node), *_model(node))
     board.add("-device", ",".join(words))
 

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from chyves.lab import network
 from chyves.lab.bhyve.board import Board
 from chyves.lab.bhyve.ends import End, fatal
-from chyves.lab.place import Lab
 
 PR_SET_PDEATHSIG = 1
 PM1_CONTROL, ACPI_IS_ON = "i /h 0x604", 1
@@ -41,7 +40,7 @@ class QemuGuest:
         self._reason: str | None = None
         self._ended: int | None = None
         self._child: int | None = None
-        self._start(board.lab, qemu, words, stdio=board.uses_stdio)
+        self._start(board, [qemu, *words])
         self._command("qmp_capabilities")
         if self._ended is not None:
             fatal(f"{qemu}: {self._said()}")
@@ -56,11 +55,11 @@ class QemuGuest:
         """Seconds until the processors are looked at."""
         return SECONDS_BETWEEN_LOOKS if self._looks_for_halt else None
 
-    def _start(self, lab: Lab, qemu: str, words: list[str], *, stdio: bool) -> None:
+    def _start(self, board: Board, words: list[str]) -> None:
         self._socket, theirs = socket.socketpair()
         self._unread = b""
         self._log, self._errors = os.memfd_create("log", 0), os.memfd_create("errors", 0)
-        argv = [qemu, *words, "-d", "cpu_reset", "-D", f"/proc/self/fd/{self._log}"]
+        argv = [*words, "-d", "cpu_reset", "-D", f"/proc/self/fd/{self._log}"]
         argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
         argv += [] if self._monitor_mode else ["-no-reboot"]
         argv += ["-S"] if self._viewer_awaited else []
@@ -69,11 +68,12 @@ class QemuGuest:
         self._child = os.fork()
         if self._child == 0:
             try:
-                network.enter(lab)
+                network.enter(board.lab)
                 # After entering: a change of credentials takes the setting back.
                 prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 if os.getppid() == parent:
-                    _become(argv, {theirs.fileno(), self._log}, self._errors, stdio=stdio)
+                    keep = {theirs.fileno(), self._log, *board.passed}
+                    _become(argv, keep, self._errors, stdio=board.uses_stdio)
             finally:
                 os._exit(127)
         theirs.close()

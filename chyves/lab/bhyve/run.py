@@ -14,9 +14,11 @@ from chyves.lab.bhyve.ends import End, Stop, fatal, perror
 from chyves.lab.bhyve.firmware import rom_of
 from chyves.lab.bhyve.hollow import HollowGuest
 from chyves.lab.bhyve.life import Guest, die_of, live
+from chyves.lab.bhyve.loaders import boot_order, loader_words
 from chyves.lab.bhyve.machine import PACKAGE, QEMU, machine_words, qemu_path
+from chyves.lab.bhyve.module import load_vmm
 from chyves.lab.bhyve.title import set_title
-from chyves.lab.kernel import Kernel, Refused
+from chyves.lab.kernel import Kernel
 from chyves.lab.place import Lab
 from chyves.lab.releases import release
 
@@ -39,6 +41,7 @@ def run(lab: Lab, argv: list[str]) -> int:
         fatal(f"invalid memsize '{size}'", End.USAGE)
     board = Board(lab, config.get("name") or "", config)
     machine = open_machine(board)
+    board.boot = {} if rom_of(board) else boot_order(machine.known.loaded)
     _check_cpus(board, topology.cpus)
     _set_up_memory(machine, memory)
     try:
@@ -73,20 +76,6 @@ def open_machine(board: Board) -> vmm.Open:
     return machine
 
 
-def load_vmm(lab: Lab, status: int = End.ERROR) -> None:
-    """The library that makes machines loads the module itself from 12.0 on; raises Stop where it is not there."""
-    with Kernel(lab) as kernel:
-        if kernel.loaded("vmm"):
-            return
-        try:
-            if release(lab.release).number >= (12, 0):
-                kernel.load("vmm")
-        except Refused:
-            pass
-        if not kernel.loaded("vmm"):
-            perror("vm_create", 2, status)
-
-
 def _check_cpus(board: Board, cpus: int) -> None:
     with Kernel(board.lab) as kernel:
         limit = int(kernel.sysctl("hw.vmm.maxcpu") or MOST_CPUS)
@@ -113,7 +102,7 @@ def _live(board: Board, machine: vmm.Open, topology: values.Topology) -> int:
     check_tpm(board)
     initialise(board)
     _check_uuid(board.config)
-    guest = _guest(board, machine.known.memory or 0, topology)
+    guest = _guest(board, machine.known, topology)
     orders = machine.listen()
     # What a loader loaded is used up: the next start needs the loader again.
     machine.known.loaded = {}
@@ -128,7 +117,7 @@ def _live(board: Board, machine: vmm.Open, topology: values.Topology) -> int:
         guest.kill()
 
 
-def _guest(board: Board, memory: int, topology: values.Topology) -> Guest:
+def _guest(board: Board, known: vmm.Machine, topology: values.Topology) -> Guest:
     if os.environ.get(HOLLOW) == "hollow":
         return HollowGuest(board)
     qemu = qemu_path()
@@ -136,7 +125,10 @@ def _guest(board: Board, memory: int, topology: values.Topology) -> Guest:
         fatal(f"the lab runs guests in {QEMU}, which is not there; install the package {PACKAGE}")
     from chyves.lab.bhyve.qemu import QemuGuest
 
-    return QemuGuest(board, qemu, machine_words(board, memory, topology) + board.words)
+    words = machine_words(board, known.memory or 0, topology) + board.words
+    if rom_of(board) is None:
+        words += loader_words(board, known.loaded)
+    return QemuGuest(board, qemu, words)
 
 
 def _check_uuid(config: Config) -> None:

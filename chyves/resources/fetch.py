@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from chyves import names
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
@@ -49,13 +50,13 @@ def fetch(host: Host, kind: str, source: str, checksum: str | None = None, yes: 
 def _local(host: Host, word: str) -> Path:
     """The file of a path: one of the host, or of the machine that a lab's directory is on."""
     places = [host.path(word), Path(word)] if word.startswith("/") else [Path(word)]
-    file = next((place for place in places if place.exists()), places[-1])
-    with _told(word):
+    with _told(names.shown(word)):
+        file = next((place for place in places if place.exists()), places[-1])
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ChyvesError(f"{word}: is no regular file; give one, or an address")
+            raise ChyvesError(f"{names.shown(word)}: is no regular file; give one, or an address")
         if not status.st_size:
-            raise ChyvesError(f"{word}: is empty; give the whole file")
+            raise ChyvesError(f"{names.shown(word)}: is empty; give the whole file")
         file.open("rb").close()
     return file
 

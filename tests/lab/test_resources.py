@@ -174,6 +174,7 @@ def test_sources_that_cannot_be(host: Lab, tmp_path: Path) -> None:
     (tmp_path / "cut.iso.xz").write_bytes(lzma.compress(DATA)[:-20])
     os.mkfifo(tmp_path / "fifo.iso")
     assert refused(host, "iso", "import", str(tmp_path / "none.iso")).endswith("see to that and try again")
+    assert refused(host, "iso", "import", f"{tmp_path}/{'x' * 9000}/x.iso").endswith("see to that and try again")
     assert "is no regular file" in refused(host, "iso", "import", str(tmp_path))
     assert "is no regular file" in refused(host, "iso", "import", str(tmp_path / "fifo.iso"))
     assert "is empty" in refused(host, "iso", "import", str(tmp_path / "empty.iso"))

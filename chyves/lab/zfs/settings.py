@@ -1,0 +1,111 @@
+"""What settable properties are worth for a dataset, and where the value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chyves.lab.zfs import names
+from chyves.lab.zfs.datasets import Dataset
+from chyves.lab.zfs.properties import Property
+from chyves.lab.zfs.state import State
+
+NO_SOURCE, LOCAL, DEFAULTED = "-", "local", "default"
+_UNMOUNTABLE = ("none", "legacy")
+
+
+class Settings:
+    """The properties that were set, of all datasets, with the rules of inheritance.
+
+    Reads them in one query (only the properties in `wanted`, when given), so that a listing of thousands costs no
+    more queries than one of ten.
+    """
+
+    def __init__(self, state: State, wanted: Iterable[str] | None = None) -> None:
+        self.local: dict[str, dict[str, str]] = {}
+        query = "SELECT d.name, p.name, p.value FROM property p JOIN dataset d ON d.id = p.dataset"
+        some = None if wanted is None else list(wanted)
+        if some is not None:
+            query += f" WHERE p.name IN ({', '.join('?' * len(some))})"
+        for dataset, name, value in state.db.execute(query, some or ()):
+            self.local.setdefault(dataset, {})[name] = value
+        self._altroots: dict[str, str] = dict(state.db.execute("SELECT name, altroot FROM pool"))
+        self._known: dict[tuple[str, str], tuple[str, str] | None] = {}
+
+    def found(self, name: str, prop: str) -> tuple[str, str] | None:
+        """The value that a dataset has or inherits, and the name of the dataset that it was set on."""
+        key = (name, prop)
+        if key not in self._known:
+            mine = self.local.get(name, {}).get(prop)
+            above = names.head(name) if "@" in name or "#" in name else names.parent(name)
+            self._known[key] = (mine, name) if mine is not None else self.found(above, prop) if above else None
+        return self._known[key]
+
+    def native(self, dataset: Dataset, row: Property) -> tuple[str, str]:
+        """The raw value of a settable native property, and its source."""
+        if not row.inheritable:
+            mine = self.local.get(names.head(dataset.name), {}).get(row.name)
+            source = DEFAULTED if mine is None else LOCAL
+            return row.default if mine is None else mine, source
+        found = self.found(dataset.name, row.name)
+        if not found:
+            return row.default, DEFAULTED
+        return found[0], _source(dataset.name, found[1])
+
+    def user(self, dataset: Dataset, name: str) -> tuple[str, str]:
+        """The value of a user property and its source; `-` and `-` when it is set nowhere above."""
+        found = self.found(dataset.name, name)
+        return (found[0], _source(dataset.name, found[1])) if found else ("-", NO_SOURCE)
+
+    def user_names(self, dataset: Dataset) -> list[str]:
+        """The user properties that a dataset has or inherits, sorted."""
+        found: set[str] = set()
+        name: str | None = dataset.name
+        while name:
+            found.update(prop for prop in self.local.get(name, {}) if ":" in prop)
+            name = names.head(name) if "@" in name or "#" in name else names.parent(name)
+        return sorted(found)
+
+    def mountpoint(self, name: str) -> tuple[str, str]:
+        """Where a file system belongs, below the pool's altroot (or `none`, `legacy`), and the source of that."""
+        found = self.found(name, "mountpoint")
+        value, owner = found or ("/", "")
+        source = _source(name, owner) if found else DEFAULTED
+        if value in _UNMOUNTABLE:
+            return value, source
+        relative = name[len(owner) :].lstrip("/")
+        altroot = self._altroots.get(names.pool(name), "").rstrip("/")
+        path = f"{value.rstrip('/')}/{relative}" if relative else value
+        return f"{altroot}{path}" if path != "/" or not altroot else f"{altroot}", source
+
+    def mounts_at(self, name: str) -> str | None:
+        """The directory that a file system's mountpoint means, normalised; None when it has none."""
+        value, _ = self.mountpoint(name)
+        if value in _UNMOUNTABLE:
+            return None
+        return "/" + "/".join(part for part in value.split("/") if part)
+
+    def word(self, name: str, prop: str, default: str) -> str:
+        """The value alone of an inheritable property."""
+        found = self.found(name, prop)
+        return found[0] if found else default
+
+    def canmount(self, name: str) -> str:
+        """`on`, `off` or `noauto`: not inherited."""
+        return self.local.get(name, {}).get("canmount", "on")
+
+
+def _source(name: str, owner: str) -> str:
+    return LOCAL if name == owner else f"inherited from {owner}"
+
+
+def put(state: State, dataset: Dataset, values: dict[str, str]) -> None:
+    """Record values as set on a dataset."""
+    state.db.executemany(
+        "INSERT OR REPLACE INTO property (dataset, name, value) VALUES (?, ?, ?)",
+        [(dataset.id, name, value) for name, value in values.items()],
+    )
+
+
+def unset(state: State, dataset: Dataset, name: str) -> None:
+    """Forget a value set on a dataset."""
+    state.db.execute("DELETE FROM property WHERE dataset = ? AND name = ?", (dataset.id, name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -44,7 +45,7 @@ class Stage:
 
     def run(self, *argv: str | Path, shown: str = "") -> str:
         """Run a command that should succeed, show it and what it said, and return that."""
-        print(f"      $ {shown or ' '.join(str(word) for word in argv)}")
+        print(f"      $ {shown or shlex.join(map(str, argv))}")
         # Into a file: the supervisor of a guest would hold a pipe open.
         with tempfile.TemporaryFile("w+") as said:
             environment = os.environ | {"CHYVES_LAB": str(self.lab)}
@@ -58,7 +59,7 @@ class Stage:
 
     def chyves(self, *words: str | Path) -> str:
         """Run a chyves command."""
-        return self.run(CHYVES, *words, shown=f"chyves {' '.join(str(word) for word in words)}")
+        return self.run(CHYVES, *words, shown=shlex.join(("chyves", *map(str, words))))
 
     def path(self, path: str) -> Path:
         """Where a path of the lab's host is on this machine."""

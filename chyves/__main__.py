@@ -51,7 +51,8 @@ def _run(words: Sequence[str]) -> str:
     if list(words) == ["--version"]:
         return f"chyves {chyves.__version__}\n"
     request = parse(words)
-    result = _function(request)(*_host(request), **request.keywords)
+    host = _host(request)
+    result = _function(request)(*host, **request.keywords)
     return "" if result is None else _shown(result, request)
 
 

@@ -13,6 +13,9 @@ from chyves.errors import ChyvesError
 GUEST_LENGTH = 27
 """Characters of a guest's name, so that `chy-NAME` fits every FreeBSD release's /dev/vmm (0.2.0's limit, kept)."""
 
+POOL_LENGTH = 128
+"""Characters of a pool's name, so that the longest dataset of chyves on it stays below the 256 of ZFS (zfs(8))."""
+
 RESERVED = frozenset(
     "all clone console create dataset defaults delete destroy dev disk firmware get global guests help info iso lab "
     "list network primary reclaim rename reorder reset set snapshot start stop upgrade version "
@@ -49,7 +52,7 @@ def new_guest(name: str) -> str:
     guest(name)
     if not _GUEST.fullmatch(name):
         raise BadName("a new guest", name, "it begins with a dot or a dash; begin with a letter or a digit")
-    if name in RESERVED or _NUMBERED.fullmatch(name) and bridge_number(name) is not None:
+    if name in RESERVED or (_NUMBERED.fullmatch(name) and bridge_number(name) is not None):
         raise BadName("a guest", name, "it is a word of the commands; choose another")
     return name
 
@@ -85,6 +88,8 @@ def pool(name: str) -> str:
         raise BadName(
             "a pool", name, "it begins with a letter and has letters, digits, dots, dashes, colons and underscores"
         )
+    if len(name) > POOL_LENGTH:
+        raise BadName("a pool", name, f"it is longer than {POOL_LENGTH} characters; use another pool")
     return name
 
 

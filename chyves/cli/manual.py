@@ -116,7 +116,8 @@ def _properties(section: type[Section]) -> Iterator[str]:
 def _property(row: Any) -> Iterator[str]:
     yield f".It Va {row.name}"
     yield from _text(row.doc)
-    yield from _text(f"Its form is {row.type.metavar.replace('|', ' | ')}.")
+    form = row.type.metavar
+    yield from _text(f"Its form is {form if '[' in form else form.replace('|', ' | ')}.")
     if row.default:
         yield from ("The default is", f".Ql {_escaped(row.default)} .")
     if row.inherited:
@@ -129,7 +130,7 @@ def _property(row: Any) -> Iterator[str]:
         yield from ("It can be taken out with", ".Cm unset .")
     if row.since != "0.1.0":
         yield f"Since {row.since}."
-    yield from ("Example:", f".Ql {_escaped(f'{row.name}={row.example}')} .")
+    yield from ("Example:", f".Ql {_escaped(f'{row.name}={row.example}'.replace('{n}', '1'))} .")
 
 
 def _text(text: str) -> Iterable[str]:

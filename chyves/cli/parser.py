@@ -9,7 +9,7 @@ from typing import cast
 
 from chyves import names
 from chyves.cli.grammar import OPEN, begins_rest, named, reached, selected
-from chyves.commands import COMMANDS, HEADLESS, OWNER, Arg, Command, Option
+from chyves.commands import COMMANDS, HEADLESS, OWNER, Arg, Command, Many, Option
 from chyves.errors import ChyvesError, UsageError
 from chyves.names import shown
 
@@ -27,7 +27,7 @@ GENERAL = {
 
 @dataclass(frozen=True)
 class Request:
-    """A command and what it is to be done with; `options` are the row's own, without -H, which is `headless`."""
+    """A command and what it is to be done with; `options` are the row's own that have a value, without -H (`headless`)."""
 
     command: Command
     args: dict[str, object] = field(default_factory=dict)
@@ -166,6 +166,8 @@ def owners_of(text: str) -> tuple[str, ...] | str:
 
 def checked(arg: Arg, text: str) -> str:
     """One word that the user chose; raises UsageError where it cannot be what the Arg says."""
+    if not text and arg.many is not Many.REST:
+        raise UsageError(f"{arg.name}: is an empty word; give {arg.name}s that have a text")
     if arg.check is names.guest and text in STANDING:
         right = "stands alone; leave the other names out" if text in arg.instead else "is no guest; name one"
         raise UsageError(f"{text}: {right}")

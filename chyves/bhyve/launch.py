@@ -42,8 +42,7 @@ def launch(guest: Guest, facts: Facts, medium: str | None) -> Launch:
 
 
 def _bhyve(guest: Guest, facts: Facts, medium: str | None, where: dict[str, Address]) -> tuple[str, ...]:
-    bus = _fixed(guest, facts, medium)
-    bus, added = _add_devices(bus, guest, facts, where)
+    bus = _all(_fixed(guest, facts, medium), guest, facts, where)
     slots = chain.from_iterable(("-s", f"{_slot(place)},{bus[place]}") for place in sorted(bus, key=_order))
     return (
         "bhyve",
@@ -53,7 +52,6 @@ def _bhyve(guest: Guest, facts: Facts, medium: str | None, where: dict[str, Addr
         *("-m", memory(guest)),
         *(("-U", guest.uuid) if guest.uuid else ()),
         *slots,
-        *(word for variable in added for word in ("-o", variable)),
         *(("-l", f"com1,{console(facts)}") if facts.console else ()),
         *(("-l", f"bootrom,{facts.firmware}") if guest.loader == "uefi" else ()),
         names.vm(facts.name),
@@ -85,11 +83,9 @@ def _screen(guest: Guest) -> str:
     return f"fbuf,tcp={guest.uefi_vnc_ip}:{guest.uefi_vnc_port},w={width},h={height}{wait}"
 
 
-def _add_devices(
-    fixed: dict[Address, str], guest: Guest, facts: Facts, where: dict[str, Address]
-) -> tuple[dict[Address, str], list[str]]:
-    """The bus with the guest's devices on it, and the variables that say more of some."""
-    bus, added = dict(fixed), []
+def _all(fixed: dict[Address, str], guest: Guest, facts: Facts, where: dict[str, Address]) -> dict[Address, str]:
+    """What sits at each slot and function: the fixed devices, and the guest's."""
+    bus = dict(fixed)
     controllers: dict[Address, dict[int, Device]] = {}
     for device in devices(guest, facts):
         place = where[device.name]
@@ -97,26 +93,14 @@ def _add_devices(
             bus[place] = str(device)
         else:
             controllers.setdefault(Address(place.slot, place.function), {})[place.port] = device
-    for place, ports in controllers.items():
-        bus[place], variables = _controller(place, ports)
-        added += variables
-    for slot in {place.slot for place in bus}:
-        bus.setdefault(Address(slot), FILLER)
-    return bus, added
+    bus |= {place: _controller(ports) for place, ports in controllers.items()}
+    return dict.fromkeys((Address(place.slot) for place in bus), FILLER) | bus
 
 
-def _controller(place: Address, ports: dict[int, Device]) -> tuple[str, list[str]]:
+def _controller(ports: dict[int, Device]) -> str:
     """An AHCI controller with disks on its ports.
 
-    The short form counts ports from 0 without a gap; disks behind a gap, where one was taken out, keep their ports by
-    variables (freebsd.md 1.5, 1.6).
+    Ports count from 0 in the order of the line; one whose disk was taken out is left empty by an entry without a path
+    (pci_ahci.c of every FreeBSD release), so that no other disk moves.
     """
-    row = next((port for port in range(len(ports)) if port not in ports), len(ports))
-    short = ",".join(["ahci", *(f"hd:{ports[port].conf}" for port in range(row))])
-    variables = []
-    for port in sorted(port for port in ports if port > row):
-        path, *options = ports[port].conf.split(",")
-        prefix = f"pci.0.{place.slot}.{place.function}.port.{port}"
-        variables += [f"{prefix}.type=hd", f"{prefix}.path={path}"]
-        variables += [f"{prefix}.{option if '=' in option else option + '=true'}" for option in options]
-    return short, variables
+    return ",".join(["ahci", *(f"hd:{ports[port].conf if port in ports else ''}" for port in range(max(ports) + 1))])

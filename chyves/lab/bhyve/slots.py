@@ -112,13 +112,14 @@ def _network(node: Config, conf: str) -> None:
 
 
 def _ahci(node: Config, conf: str) -> None:
-    """`hd:PATH[,opts],cd:PATH[,opts]...`: a word with a colon-typed path begins the next port."""
+    """`hd:PATH[,opts],cd:PATH[,opts]...`: a word with a colon-typed path begins the next port, none leaves it empty."""
     port = -1
     for item in conf.split(","):
         kind, colon, path = item.partition(":")
         if colon and kind in ("hd", "cd"):
             port += 1
-            _port(node, port, kind, path)
+            if path:
+                _port(node, port, kind, path)
         elif port < 0 or (colon and "=" not in kind):
             raise Stop(End.ERROR, f'Missing or invalid type for port {port + 1}: "{item}"')
         else:

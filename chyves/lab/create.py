@@ -84,8 +84,7 @@ def _build(top: Path, release: str) -> None:
     (top / SETTINGS).write_text(json.dumps({"release": release, "pool": POOL}, indent=4) + "\n")
     host_tree.write_dmesg(lab)
     Kernel(lab).database.close()
-    if (lab.bin / "zpool").exists():
-        _make_pool(lab)
+    _make_pool(lab)
 
 
 def _make_pool(lab: Lab) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from chyves.errors import ChyvesError
@@ -12,6 +16,9 @@ from chyves.lab import vmm
 from chyves.lab.create import default_place
 from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
+from chyves.lab.processes import at_work
+
+PATIENCE = 10.0
 
 
 def destroy(directory: str | None, yes: bool = False) -> str:
@@ -25,6 +32,7 @@ def destroy(directory: str | None, yes: bool = False) -> str:
     if not yes:
         _ask(lab)
     ended = _end_guests(lab)
+    _end_processes(lab)
     namespace.remove(lab)
     shutil.rmtree(lab.top)
     told = f"{lab.top} is removed"
@@ -44,3 +52,17 @@ def _end_guests(lab: Lab) -> list[str]:
     for name in names:
         subprocess.run([lab.bin / "bhyvectl", f"--vm={name}", "--destroy"], stdin=subprocess.DEVNULL, check=False)
     return names
+
+
+def _end_processes(lab: Lab) -> None:
+    """Wait for what still works in the lab, as a supervisor that tidies up; then tell it to end, then make it."""
+    mine = {os.getpid(), os.getppid()}
+    for number in (0, signal.SIGTERM, signal.SIGKILL):
+        for pid in set(at_work(lab)) - mine if number else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        late = time.monotonic() + PATIENCE
+        while set(at_work(lab)) - mine:
+            if time.monotonic() > late:
+                break
+            time.sleep(0.05)

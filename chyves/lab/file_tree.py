@@ -14,7 +14,7 @@ from chyves.errors import ChyvesError
 from chyves.lab.network import namespace
 from chyves.lab.place import MACHINE_DEVICES, Lab
 
-CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
 
 OLD, NEW = Path("/old"), Path("/new")
@@ -58,8 +58,7 @@ def _call(name: str, *arguments: object) -> None:
 def _own_namespace(lab: Lab) -> None:
     if namespace.wanted(lab):
         namespace.ensure(lab)
-        with namespace.place(lab).open() as pinned:
-            _call("setns", pinned.fileno(), CLONE_NEWNET)
+        namespace.join(lab)
     uid, gid = os.geteuid(), os.getegid()
     try:
         _call("unshare", CLONE_NEWNS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from chyves.lab import rc_subr
 from chyves.lab.modules import loadable
 from chyves.lab.place import Lab
 from chyves.lab.sysctls import AMD_MODEL, INTEL_MODEL, Machine
@@ -34,8 +35,6 @@ OVMF = {
     "BHYVE_UEFI_VARS.fd": ("OVMF/OVMF_VARS_4M.fd", "OVMF/OVMF_VARS.fd", "edk2/ovmf/OVMF_VARS.fd"),
 }
 
-POOL_DISK_SIZE = 1 << 40
-
 DMESG = """\
 ---<<BOOT>>---
 FreeBSD is a registered trademark of The FreeBSD Foundation.
@@ -62,11 +61,11 @@ def write(lab: Lab) -> None:
         (lab.root / name).mkdir(parents=True, exist_ok=True)
     (lab.root / "boot/loader.conf").write_text(LOADER_CONF)
     (lab.root / "etc/rc.conf").write_text(RC_CONF)
+    (lab.root / "etc/rc.subr").write_text(rc_subr.TEXT)
     (lab.root / "boot/kernel/kernel").touch()
     for name in loadable(lab.release):
         (lab.root / f"boot/kernel/{name}.ko").touch()
-    with (lab.root / "dev/ada0p3").open("wb") as disk:
-        disk.truncate(POOL_DISK_SIZE)
+    (lab.root / "dev/ada0p3").touch()
     _write_firmware(lab)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -15,6 +16,7 @@ SCHEMA = """
 create table boot (id text);
 create table module (id integer primary key, file text unique, refs integer);
 create table sysctl (name text primary key, value text);
+create table driver (place text primary key, name text);
 create table interface (name text primary key, number integer, facts text);
 insert into module values (1, 'kernel', 60), (2, 'zfs', 1);
 """
@@ -49,7 +51,7 @@ class Kernel:
             return
         self.database.execute("begin immediate")
         if self._booted() != now:
-            for name in ("boot", "module", "sysctl", "interface"):
+            for name in ("boot", "module", "sysctl", "driver", "interface"):
                 self.database.execute(f"drop table if exists {name}")
             for statement in SCHEMA.split(";"):
                 self.database.execute(statement)
@@ -132,10 +134,14 @@ class Kernel:
         """Every sysctl that the kernel has now, with its value now."""
         rows = table(self.lab, self.machine())
         there = {name: row for name, row in rows.items() if not row.module or self.loaded(row.module)}
-        for name, value in self.database.execute("select name, value from sysctl"):
-            if name in there:
-                there[name] = there[name]._replace(value=value)
+        told = {**self.tunables(), **dict(self.database.execute("select name, value from sysctl"))}
+        there.update({name: there[name]._replace(value=value) for name, value in told.items() if name in there})
         return there
+
+    def tunables(self) -> dict[str, str]:
+        """What /boot/loader.conf sets, as loader.conf(5) writes it: `hw.vmm.maxcpu="16"`."""
+        text = (self.lab.root / "boot/loader.conf").read_text()
+        return {name: value for name, value in re.findall(r'^\s*([\w.-]+)\s*=\s*"?([^"\n]*)"?', text, re.MULTILINE)}
 
     def sysctl(self, name: str) -> str | None:
         """The value of a sysctl, or None where the kernel has none of this name."""

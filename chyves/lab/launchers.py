@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from chyves.lab import programs
-from chyves.lab.network.namespace import tap_helper
 from chyves.lab.place import Lab
 
 LAUNCHER = """\
@@ -15,14 +14,6 @@ LAUNCHER = """\
 import sys
 sys.path.insert(0, {package!r})
 from chyves.lab.programs import run
-sys.exit(run({launcher!r}, sys.argv[1:]))
-"""
-
-TAP_HELPER = """\
-#!{python} -IS
-import sys
-sys.path.insert(0, {package!r})
-from chyves.lab.network.tap_helper import run
 sys.exit(run({launcher!r}, sys.argv[1:]))
 """
 
@@ -36,11 +27,11 @@ def write(lab: Lab) -> None:
     """Make the launchers of a lab, for the Python that runs now; the lab needs nothing but its standard library."""
     lab.bin.mkdir(exist_ok=True)
     for name in names():
-        _write(lab.bin / name, LAUNCHER)
-    _write(tap_helper(lab), TAP_HELPER)
+        _write(lab.bin / name)
 
 
-def _write(place: Path, text: str) -> None:
+def _write(place: Path) -> None:
     package = str(Path(programs.__file__).parents[3])
-    place.write_text(text.format(python=Path(sys.executable).resolve(), package=package, launcher=str(place)))
+    python = Path(sys.executable).resolve()
+    place.write_text(LAUNCHER.format(python=python, package=package, launcher=str(place)))
     place.chmod(0o755)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from chyves.lab.place import Lab
 
 GUEST_TITLES = ("bhyve: ",)
+# Linux stands in with processes for what is in FreeBSD's kernel or in bhyve itself.
+RELAY_TITLE = "nmdm: "
 CARRIER = "qemu-system-"
 
 
@@ -42,6 +44,27 @@ def processes(lab: Lab) -> Iterator[Process]:
         process = _read(lab, int(name))
         if process and _visible(lab, process):
             yield process
+
+
+def at_work(lab: Lab) -> list[int]:
+    """The processes that work in this lab and for nothing else: its programs, guests, and chyves' supervisors."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _works_in(lab, int(name))]
+
+
+def _works_in(lab: Lab, pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    top = os.fsencode(lab.top)
+    if words[1:2] == [b"-IS"] and words[2].startswith(top + b"/"):
+        return True
+    if words[0].rpartition(b"/")[2].startswith(CARRIER.encode()):
+        return any(top + b"/" in word for word in words)
+    titled = words[0].startswith(tuple(title.encode() for title in (*GUEST_TITLES, RELAY_TITLE)))
+    detached = b"CHYVES_LAB=" + top in environment and os.getsid(pid) == pid
+    return (titled or detached) and uses(lab, pid)
 
 
 def _read(lab: Lab, pid: int) -> Process | None:
@@ -79,8 +102,8 @@ def _without_launcher(lab: Lab, words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _visible(lab: Lab, process: Process) -> bool:
-    if process.comm.startswith(CARRIER[:15]):
-        return not any(str(lab.top) in word for word in process.words)
+    if process.comm.startswith(CARRIER[:15]) or process.command.startswith(RELAY_TITLE):
+        return False
     return not process.command.startswith(GUEST_TITLES) or uses(lab, process.pid)
 
 

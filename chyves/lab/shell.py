@@ -29,6 +29,11 @@ def shell(command: Sequence[str]) -> int:
     words = list(command) or [os.environ.get("SHELL") or "/bin/sh"]
     environment = {name: value for name, value in os.environ.items() if name != "CHYVES_LAB"}
     environment["PATH"] = f"{lab.bin}:{os.environ.get('PATH') or os.defpath}"
+    return run_inside(lab, words, environment)
+
+
+def run_inside(lab: Lab, words: list[str], environment: dict[str, str]) -> int:
+    """Run a command in the lab's file tree, or where that is forbidden with CHYVES_LAB set, and return its status."""
     sys.stdout.flush()
     status, refusal = _run(lab, words, environment, inside=True)
     if refusal:

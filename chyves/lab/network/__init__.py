@@ -24,7 +24,7 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
             tap.up = True
         name = tap.name
     if namespace.wanted(lab):
-        return ["-netdev", f"tap,id=net{unit},helper={namespace.tap_helper(lab)},br={name}"]
+        return ["-netdev", f"tap,id=net{unit},ifname={name},script=no,downscript=no"]
     return ["-netdev", f"user,id=net{unit},restrict=on"]
 
 
@@ -37,4 +37,9 @@ def release(lab: Lab, interface: str, pid: int) -> None:
 
 
 def enter(lab: Lab) -> None:
-    """Join the lab's network, in the process that is about to become QEMU."""
+    """Join the lab's network, in the process that is about to become QEMU; raises OSError.
+
+    A lab whose interfaces are kept as state only has none.
+    """
+    if namespace.wanted(lab):
+        namespace.join(lab)

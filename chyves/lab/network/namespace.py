@@ -17,6 +17,7 @@ from pathlib import Path
 from chyves.lab.network.interface import Interface
 from chyves.lab.place import Lab
 
+CLONE_NEWNET = 0x40000000
 PROGRAMS = ("ip", "nsenter", "unshare", "umount")
 VLAN_TRIAL = b"link add link lo name vlan0 type vlan id 1\nlink delete vlan0\n"
 
@@ -29,11 +30,6 @@ def place(lab: Lab) -> Path:
 def wanted(lab: Lab) -> bool:
     """Whether this lab was made with real taps and bridges."""
     return place(lab).exists()
-
-
-def tap_helper(lab: Lab) -> Path:
-    """The program that opens a tap for QEMU."""
-    return lab.state / "tap-helper"
 
 
 def make(lab: Lab) -> bool:
@@ -78,6 +74,16 @@ def ensure(lab: Lab) -> bool:
         return False
     _pin(lab)
     return True
+
+
+def join(lab: Lab) -> None:
+    """Move this process into the namespace; raises OSError."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    with place(lab).open() as pinned:
+        if library.setns(pinned.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def follow(lab: Lab, before: list[Interface], after: list[Interface]) -> None:

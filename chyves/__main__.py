@@ -28,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complete()
     words = sys.argv[1:] if argv is None else argv
     try:
-        _write(_run(words))
-        sys.stdout.flush()
+        _print(_run(words))
     except SeveralFailed as error:
         return error.status
     except ChyvesError as error:
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("chyves: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return CLOSED
     except Exception as error:
         return _tell_fault(error)
@@ -106,11 +105,22 @@ def _width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
-def _write(text: str) -> None:
+def _print(text: str) -> None:
     """Print a result; what the terminal's encoding lacks comes as a backslash and its code."""
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
-    sys.stdout.write(text if not text or text.endswith("\n") else f"{text}\n")
+    try:
+        print(text, end="" if not text or text.endswith("\n") else "\n", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise ChyvesError(f"standard output: {error.strerror}; what was told is not all there") from None
+
+
+def _discard_output() -> None:
+    """Keep the interpreter from trying once more, at its end, to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: ChyvesError) -> None:

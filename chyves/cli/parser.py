@@ -27,7 +27,7 @@ GENERAL = {
 
 @dataclass(frozen=True)
 class Request:
-    """A command and what it is to be done with; `options` are the row's own that have a value, without -H (`headless`)."""
+    """A command and what it is to be done with; `options` are the row's own that have a value, without -H."""
 
     command: Command
     args: dict[str, object] = field(default_factory=dict)
@@ -78,9 +78,16 @@ def separated(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return words, options
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """A formatter of a fixed width: one that asks for the terminal's imports shutil, for a text that is never shown."""
+    return argparse.HelpFormatter(prog, width=80)
+
+
 def options_parser(rows: Sequence[Command]) -> argparse.ArgumentParser:
     """A parser of the options that these rows have."""
-    parser = argparse.ArgumentParser(prog="chyves", add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser = argparse.ArgumentParser(
+        prog="chyves", add_help=False, allow_abbrev=False, exit_on_error=False, formatter_class=_formatter
+    )
     parser.set_defaults(dry_run=False, yes=False, json=False, H=False)
     parser.add_argument(*ASKED, action="store_true", dest="help", help="Explain the command.")
     for name in dict.fromkeys(name for row in rows for name in general_options(row)):

@@ -1,0 +1,189 @@
+"""Completion: what is offered for the next word, and the answer that a shell gets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chyves.__main__
+from chyves.cli.completion import offered
+from chyves.cli.grammar import reached
+from chyves.cli.parser import separated
+from chyves.commands import COMMANDS
+from chyves.errors import UsageError
+
+SCRIPT = Path(sys.executable).with_name("chyves")
+
+
+def has(kind: str, of: str) -> Iterable[str]:
+    """A host with two guests."""
+    of_guest = {"disks": {"web1": ["disk0", "disk1"]}, "taps": {"web1": ["tap", "tap50"]}}
+    if kind in of_guest:
+        return of_guest[kind].get(of, [])
+    return {
+        "guests": ["web1", "web-1", "db"],
+        "isos": ["a.iso"],
+        "firmware": ["F.fd"],
+        "pools": ["tank"],
+        "bridges": ["bridge0"],
+        "uplinks": ["em0"],
+    }[kind]
+
+
+def offer(line: str) -> set[str]:
+    """What is offered at the end of a line; a blank there begins a new word."""
+    *typed, prefix = line.split(" ")
+    words, _ = separated(typed)
+    return set(offered(reached(words), words, prefix, has))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("web", {"web1", "web-1"}),
+        ("web1,", {"web1,web-1", "web1,db"}),
+        ("web1,db,w", {"web1,db,web-1"}),
+        ("l", {"list", "lab"}),
+        ("g", {"global"}),
+        ("a", {"all"}),
+        ("web1,a", set()),
+        ("web1 st", {"start", "stop"}),
+        ("web1 --dry-run st", {"start", "stop"}),
+        ("web1 start ", {"a.iso"}),
+        ("web1 stop ", {"force"}),
+        ("web1 delete ", {"force", "keepnet"}),
+        ("web1 disk ", {"list", "add", "delete", "remove", "resize"}),
+        ("web1 disk delete ", {"disk0", "disk1"}),
+        ("db disk delete ", set()),
+        ("network web1 remove tap", {"tap", "tap50"}),
+        ("network web1 add tap b", {"bridge0"}),
+        ("network bridge0 ", {"attach", "private", "default", "add", "remove"}),
+        ("network bridge0 attach ", {"em0"}),
+        ("iso delete ", {"a.iso"}),
+        ("firmware delete ", {"F.fd"}),
+        ("dataset ", {"tank"}),
+        ("dataset tank ", {"install"}),
+        ("list dis", {"disks"}),
+        ("list disks ", set()),
+        ("web1 get sti", set()),
+        ("web1 get stop", {"stop_timeout"}),
+        ("web1 get al", {"all"}),
+        ("global get stdout", {"stdout_level"}),
+        ("web1 unset ", {"eject_iso_on_n_reboot"}),
+        ("web1 set stop", {"stop_timeout="}),
+        ("web1 set net_", set()),
+        ("global set stdout", {"stdout_level="}),
+        ("defaults set br", {"bridge="}),
+        ("web1 set loader=", {"loader=bhyveload", "loader=uefi", "loader=grub-bhyve"}),
+        ("web1 set cpu=1 loader=u", {"loader=uefi"}),
+        ("web1 set uefi_firmware=", {"uefi_firmware=F.fd"}),
+        ("defaults set bridge=", {"bridge=bridge0"}),
+        ("web1 set nonsense=", set()),
+        ("web1 set d", {"description="}),
+        ("web1 set cpu=1 d", {"description=", "db"}),
+        ("web1 set cpu=1 global stdout", {"stdout_level="}),
+        ("help sto", {"stop", "stop_timeout"}),
+        ("help disk a", {"add"}),
+        ("version ", set()),
+    ],
+)
+def test_words_that_are_offered(line: str, words: set[str]) -> None:
+    assert offer(line) == words
+
+
+def test_first_word_is_a_command_or_guests() -> None:
+    literals = {"dataset", "iso", "firmware", "network", "list", "info", "lab", "help", "version"}
+    assert offer("") == literals | {"web1", "web-1", "db", "all", "global", "defaults"}
+
+
+def test_files_are_offered_for_an_import(tmp_path: Path) -> None:
+    (tmp_path / "system.iso").touch()
+    (tmp_path / "system[1]").mkdir()
+    assert offer(f"iso import {tmp_path}/sys") == {f"{tmp_path}/system.iso", f"{tmp_path}/system[1]/"}
+    assert offer(f"iso import {tmp_path}/system[") == {f"{tmp_path}/system[1]/"}
+
+
+@given(st.data())
+def test_what_is_offered_can_be_typed(data: st.DataObject) -> None:
+    """Each word that is offered leads on: the line with it is still the beginning of a command."""
+    words: list[str] = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        choices = offered(reached(words), words, "", has)
+        if not choices:
+            return
+        words.append(data.draw(st.sampled_from(choices)))
+        assert set(reached(words)) <= set(COMMANDS)
+
+
+def answer(line: str, place: Path) -> list[str]:
+    """What a shell that completes this line is told, as argcomplete's own shell code asks."""
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_COMP_WORDBREAKS": " \t\n\"'><=;|&(:",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "CHYVES_LAB": str(place / "none"),
+    }
+    argv = ["sh", "-c", 'exec "$0" -m chyves 8> "$1"', sys.executable, str(place / "told")]
+    ended = subprocess.run(argv, env=os.environ | asked, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (0, "", "")
+    said = (place / "told").read_text()
+    return said.split("\n") if said else []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("chyves web1 sta", ["start "]),
+        ("chyves web1 st", ["start", "stop"]),
+        ("chyves web1 start --d", ["--dry-run "]),
+        ("chyves info --js", ["--json "]),
+        ("chyves --dry-run web1 sto", ["stop "]),
+        ("chyves web1 set loader=u", ["uefi "]),
+        ("chyves web1 set stop_t", ["stop_timeout="]),
+        ("chyves list di", ["disks "]),
+        ("chyves 'web1' sto", ["stop "]),
+        ("chyves no such command ", []),
+        ("chyves version ", []),
+        ("chyves web1,,web1 st", ["start", "stop"]),
+    ],
+)
+def test_shell_is_answered(line: str, words: list[str], tmp_path: Path) -> None:
+    assert answer(line, tmp_path) == words
+
+
+def test_shell_is_answered_where_there_is_no_host(tmp_path: Path) -> None:
+    assert answer("chyves iso delete ", tmp_path) == []
+    assert "list" in answer("chyves ", tmp_path)
+
+
+@pytest.mark.skipif(
+    not SCRIPT.exists() or not shutil.which("bash"), reason="chyves is not installed here, or bash is not"
+)
+def test_bash_completes(tmp_path: Path) -> None:
+    script = (
+        'eval "$(register-python-argcomplete chyves)"; COMP_LINE="chyves web1 sto"; COMP_POINT=${#COMP_LINE};'
+        "COMP_TYPE=9;"
+        "COMP_WORDS=(chyves web1 sto); COMP_CWORD=2; _python_argcomplete chyves sto web1; echo ${COMPREPLY[@]}"
+    )
+    environ = os.environ | {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("stop\n", "")
+
+
+def test_module_has_the_mark_that_argcomplete_looks_for() -> None:
+    assert "PYTHON_ARGCOMPLETE_OK" in Path(chyves.__main__.__file__).read_text()[:1024]
+
+
+def test_wrong_line_offers_nothing() -> None:
+    with pytest.raises(UsageError):
+        offer("web1 starrt ")

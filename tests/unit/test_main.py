@@ -1,0 +1,163 @@
+"""The whole way of a command: what it prints where, and the status that it ends with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+import chyves
+from chyves.__main__ import main
+from chyves.cli.tables import Column, Row, Table
+from chyves.errors import Busy, ChyvesError, Interrupted, SeveralFailed
+
+
+@pytest.fixture
+def does(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
+    """Lets the function of `chyves lab status` be another, so that it can end as any command can."""
+
+    def replace(act: Callable[..., object]) -> None:
+        module = ModuleType("chyves.lab.status")
+        setattr(module, "status", act)  # noqa: B010
+        monkeypatch.setitem(sys.modules, "chyves.lab.status", module)
+
+    return replace
+
+
+Does = Callable[[Callable[..., object]], None]
+Captured = pytest.CaptureFixture[str]
+TABLE = Table("things", (Column("a", "A"),), (Row({"a": "網" * 30}),))
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("told", "printed"), [(None, ""), ("a line", "a line\n"), ("a\nb\n", "a\nb\n"), (TABLE, f"A\n{'網' * 30}\n")]
+)
+def test_result_is_printed(told: object, printed: str, does: Does, capsys: Captured) -> None:
+    does(lambda: told)
+    assert main(["lab", "status"]) == 0
+    assert capsys.readouterr() == (printed, "")
+
+
+def test_error_is_one_sentence_and_its_status(does: Does, capsys: Captured) -> None:
+    for error, status in (
+        (ChyvesError("web1: a reason"), 1),
+        (Busy("web1: a reason"), 75),
+        (Interrupted(15, "web1: a reason"), 143),
+    ):
+        does(raising(error))
+        assert main(["lab", "status"]) == status
+        assert capsys.readouterr() == ("", "chyves: web1: a reason\n")
+
+
+def test_notes_of_an_error_are_indented(does: Does, capsys: Captured) -> None:
+    error = ChyvesError("web1: a reason")
+    error.add_note("could not restore the file:\nit is full")
+    error.add_note("tap50 stays")
+    does(raising(error))
+    assert main(["lab", "status"]) == 1
+    assert (
+        capsys.readouterr().err
+        == "chyves: web1: a reason\n  could not restore the file:\n  it is full\n  tap50 stays\n"
+    )
+
+
+def test_several_failures_were_told_before(does: Does, capsys: Captured) -> None:
+    does(raising(SeveralFailed("2 of 3 failed: a, b")))
+    assert main(["lab", "status"]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_interrupt_from_the_keyboard(does: Does, capsys: Captured) -> None:
+    does(raising(KeyboardInterrupt()))
+    assert main(["lab", "status"]) == 130
+    assert capsys.readouterr() == ("", "chyves: interrupted\n")
+
+
+def test_fault_of_chyves_is_told_as_one(does: Does, capsys: Captured) -> None:
+    does(raising(ZeroDivisionError("by zero")))
+    assert main(["lab", "status"]) == 70
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == "" and lines[0] == "Traceback (most recent call last):" and lines[-2] == "ZeroDivisionError: by zero"
+    assert lines[-1].startswith("chyves: ZeroDivisionError in test_main.py line ")
+    assert lines[-1].endswith("this is a fault of chyves; report it with the lines above")
+
+
+def test_version_needs_no_host(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(sys, "argv", ["chyves", "--version"])
+    assert main() == 0
+    assert capsys.readouterr() == (f"chyves {chyves.__version__}\n", "")
+
+
+def test_machine_without_freebsd_or_lab_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("CHYVES_LAB", "/nonexistent")
+    assert main(["list"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "chyves: /nonexistent: is not a lab; make one with: chyves lab create /nonexistent\n",
+    )
+
+
+def run(*words: str, stdout: int = subprocess.PIPE, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    argv = [sys.executable, "-m", "chyves", *words]
+    return subprocess.run(argv, env=os.environ | environ, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def test_closed_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = run("help", stdout=writer)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_full_disk_is_told() -> None:
+    with open("/dev/full", "w") as full:
+        ended = run("help", stdout=full.fileno())
+    assert ended.returncode == 1
+    assert ended.stderr == b"chyves: standard output: No space left on device; what was told is not all there\n"
+
+
+def test_undecodable_words_are_refused_in_a_sentence() -> None:
+    argv = [sys.executable.encode(), b"-m", b"chyves", b"web\xff", b"start"]
+    ended = subprocess.run(argv, env=os.environ | {"LC_ALL": "C"}, capture_output=True)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert (
+        ended.stderr
+        == b"chyves: 'web\\udcff': is no name for a guest: use letters, digits, dots, dashes and underscores\n"
+    )
+
+
+def test_what_the_terminals_encoding_lacks_is_shown_as_its_code() -> None:
+    code = (
+        "import sys; from types import ModuleType as M; m = M('m'); m.status = lambda: 'n\\u00e4 \\u7f51 \\udcff';"
+        "sys.modules['chyves.lab.status'] = m; from chyves.__main__ import main; sys.exit(main(['lab', 'status']))"
+    )
+    for encoding, shown in (("ascii", b"n\\xe4 \\u7f51 \\udcff\n"), ("latin-1", b"n\xe4 \\u7f51 \\udcff\n")):
+        environ = os.environ | {"PYTHONIOENCODING": encoding}
+        assert (
+            subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=True).stdout == shown
+        )
+
+
+def test_json_of_words(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    module = ModuleType("chyves.guests.get")
+    setattr(module, "get", lambda host, owner, property: "2")  # noqa: B010
+    monkeypatch.setitem(sys.modules, "chyves.guests.get", module)
+    monkeypatch.setenv("CHYVES_LAB", "lab")
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)
+    assert main(["web1", "get", "cpu", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"version": 1, "text": "2"}

@@ -1,0 +1,68 @@
+"""The manual page: made from the tables, whole, and clean."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chyves.cli.manual import page
+from chyves.commands import COMMANDS
+from chyves.properties import Defaults, Global, Guest, Pool
+
+MAN = Path(__file__).parents[2] / "man"
+MANUAL = (MAN / "chyves.8").read_text()
+needs_mandoc = pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+
+
+def test_committed_manual_is_the_one_that_the_tables_give() -> None:
+    frame = (MAN / "chyves.8.in").read_text()
+    made = subprocess.run(
+        [sys.executable, "-m", "chyves.cli.manual"], input=frame, capture_output=True, text=True, check=True
+    )
+    assert made.stdout == page(frame) == MANUAL, "make it anew: make man"
+
+
+def test_every_part_is_in_its_place() -> None:
+    assert not re.findall("^@.*@$", MANUAL, re.MULTILINE)
+    sections = re.findall(r"^\.Sh (.*)$", MANUAL, re.MULTILINE)
+    wanted = "NAME SYNOPSIS DESCRIPTION COMMANDS ENVIRONMENT FILES EXAMPLES DIAGNOSTICS HISTORY".split()
+    assert [section for section in sections if section in wanted] == wanted
+    assert {"EXIT STATUS", "SEE ALSO", "GUEST PROPERTIES", "GLOBAL PROPERTIES"} <= set(sections)
+
+
+def test_synopsis_has_every_command() -> None:
+    synopsis = MANUAL[MANUAL.index(".Sh SYNOPSIS") : MANUAL.index(".Sh DESCRIPTION")]
+    assert synopsis.count(".Nm\n") == len(COMMANDS)
+
+
+@pytest.mark.parametrize("section", [Guest, Defaults, Global, Pool])
+def test_every_property_has_its_item(section: type[Guest]) -> None:
+    for name in (*section.table, *section.numbered):
+        assert f"\n.It Va {name}\n" in MANUAL
+
+
+@pytest.mark.parametrize("status", ["0", "1", "2", "70", "75", "77", "128+n"])
+def test_exit_statuses_are_told(status: str) -> None:
+    assert f"\n.It {status}\n" in MANUAL
+
+
+@needs_mandoc
+def test_mandoc_has_nothing_to_say() -> None:
+    said = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MAN / "chyves.8"], capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "")
+
+
+@needs_mandoc
+def test_page_shows_commands_as_they_are_typed() -> None:
+    shown = subprocess.run(
+        ["mandoc", "-T", "ascii", "-O", "width=200", MAN / "chyves.8"], capture_output=True, text=True, check=True
+    ).stdout
+    text = re.sub(".\b", "", shown)
+    assert "chyves guest[,guest]... | all delete [force | keepnet]\n" in text
+    assert "chyves {iso | firmware} import source [checksum]\n" in text
+    assert "chyves info [-zbprvstcudnakwlH]\n" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 
 from chyves.lab.bhyve.config import Config
 from chyves.lab.place import Lab
@@ -42,7 +43,8 @@ class Board:
 
     `boot` maps a medium's path to its place in the boot order, where a loader decided that. `held` are descriptors
     that stay open as long as the guest runs, `passed` those that QEMU gets, `taps` the interfaces to be given back
-    after it, `sata` the media (None: an empty drive) on the ports of AHCI controllers, in their order.
+    after it. `sata` are the media (None: an empty drive) on the ports of AHCI controllers, in their order. `viewers`
+    is where VNC clients connect.
     """
 
     lab: Lab
@@ -58,6 +60,7 @@ class Board:
     sata: list[Path | None] = field(default_factory=list)
     has_lpc: bool = False
     has_screen: bool = False
+    viewers: socket | None = None
     waits_for_viewer: bool = False
     uses_stdio: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import select
 import signal
 import socket
+import termios
 from typing import Any, NoReturn
 
 from chyves.lab import network
@@ -16,6 +18,7 @@ from chyves.lab.bhyve.board import Board
 from chyves.lab.bhyve.ends import End, fatal
 
 PR_SET_PDEATHSIG = 1
+STDERR = 2
 PM1_CONTROL, ACPI_IS_ON = "i /h 0x604", 1
 INTERRUPTS_ON = 0x200
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -32,6 +35,7 @@ class QemuGuest:
 
     def __init__(self, board: Board, qemu: str, words: list[str]) -> None:
         self._monitor_mode = board.config.flag("monitor")
+        self._viewers = board.viewers
         self._viewer_awaited = board.waits_for_viewer
         # With -H the kernel sees every HLT, and ends a guest whose processors all wait with interrupts off.
         self._looks_for_halt = board.config.flag("x86.vmexit_on_hlt")
@@ -40,6 +44,7 @@ class QemuGuest:
         self._reason: str | None = None
         self._ended: int | None = None
         self._child: int | None = None
+        self._modes = termios.tcgetattr(0) if board.uses_stdio and os.isatty(0) else None
         self._start(board, [qemu, *words])
         self._command("qmp_capabilities")
         if self._ended is not None:
@@ -47,8 +52,8 @@ class QemuGuest:
 
     @property
     def descriptors(self) -> list[int]:
-        """QEMU's monitor."""
-        return [self._socket.fileno()]
+        """QEMU's monitor, and the place where VNC clients connect."""
+        return [self._socket.fileno(), *([self._viewers.fileno()] if self._viewers else [])]
 
     @property
     def patience(self) -> float | None:
@@ -74,17 +79,31 @@ class QemuGuest:
                 if os.getppid() == parent:
                     keep = {theirs.fileno(), self._log, *board.passed}
                     _become(argv, keep, self._errors, stdio=board.uses_stdio)
-            finally:
-                os._exit(127)
+            except BaseException as error:
+                os.write(self._errors, str(error).encode())
+            os._exit(127)
         theirs.close()
 
     def happened(self) -> int | None:
         """Read what QEMU tells, or look whether the processors have stopped for ever."""
         if self._looks_for_halt:
             self._look_for_halt()
-        if self._ended is None and select.select(self.descriptors, [], [], 0)[0]:
+        ready, _, _ = select.select(self.descriptors, [], [], 0)
+        if self._viewers and self._viewers.fileno() in ready:
+            self._hand_over_viewer(self._viewers)
+        if self._ended is None and self._socket.fileno() in ready:
             self._read()
         return self._ended
+
+    def _hand_over_viewer(self, listener: socket.socket) -> None:
+        """Give QEMU the connection of a VNC client; a guest that waits for one begins now."""
+        viewer, _ = listener.accept()
+        with viewer:
+            self._command("getfd", {"fdname": "viewer"}, viewer.fileno())
+        self._command("add_client", {"protocol": "vnc", "fdname": "viewer"})
+        if self._viewer_awaited:
+            self._viewer_awaited = False
+            self._command("cont")
 
     def press_power_button(self) -> bool:
         """Press the button where the guest's system has switched ACPI on (bit SCI_EN of PM1_CNT)."""
@@ -99,11 +118,13 @@ class QemuGuest:
         self._command("inject-nmi")
 
     def kill(self) -> None:
-        """End QEMU at once and wait until it is gone."""
+        """End QEMU at once, wait until it is gone, and give the terminal its modes back."""
         if self._child is not None:
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
             self._child = None
+        if self._modes is not None:
+            termios.tcsetattr(0, termios.TCSADRAIN, self._modes)
 
     def _look_for_halt(self) -> None:
         text = str(self._monitor("info registers -a"))
@@ -117,23 +138,20 @@ class QemuGuest:
         """A command of QEMU's monitor for people, where QMP has none."""
         return self._command("human-monitor-command", {"command-line": line})
 
-    def _command(self, name: str, arguments: dict[str, str] | None = None) -> Any:
-        """Run a command of QMP and return its answer; None where QEMU ends instead."""
-        number = self._send(name, arguments)
-        while self._ended is None:
-            for message in self._read():
-                if message.get("id") == number:
-                    return message.get("return")
-        return None
-
-    def _send(self, name: str, arguments: dict[str, str] | None = None) -> int:
+    def _command(self, name: str, arguments: dict[str, str] | None = None, descriptor: int | None = None) -> Any:
+        """Run a command of QMP, with a descriptor if given, and return its answer; None where QEMU ends instead."""
         self._number += 1
         request = {"execute": name, "id": self._number, **({"arguments": arguments} if arguments else {})}
         try:
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
+            passed = [] if descriptor is None else [descriptor]
+            socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], passed)
         except OSError:
             pass  # QEMU ends: what it said last is still to be read
-        return self._number
+        while self._ended is None:
+            for message in self._read():
+                if message.get("id") == self._number:
+                    return message.get("return")
+        return None
 
     def _read(self) -> list[dict[str, Any]]:
         """Wait for messages, note the events among them, and return all."""
@@ -147,16 +165,9 @@ class QemuGuest:
         *lines, self._unread = (self._unread + data).split(b"\n")
         messages = [json.loads(line) for line in lines if line.strip()]
         for message in messages:
-            self._note(message)
+            if message.get("event") == "SHUTDOWN":
+                self._reason = message["data"]["reason"]
         return messages
-
-    def _note(self, message: dict[str, Any]) -> None:
-        event = message.get("event")
-        if event == "SHUTDOWN":
-            self._reason = message["data"]["reason"]
-        elif event == "VNC_INITIALIZED" and self._viewer_awaited:
-            self._viewer_awaited = False
-            self._send("cont")
 
     def _finish(self) -> None:
         """QEMU is gone: say what it said, and find out how the guest ended."""
@@ -182,13 +193,10 @@ def _become(argv: list[str], keep: set[int], errors: int, *, stdio: bool) -> NoR
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
     os.dup2(errors, 2)
-    for descriptor in range(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096):
-        if descriptor not in keep:
-            try:
-                os.close(descriptor)
-            except OSError:
-                pass
-    for descriptor in keep:
-        os.set_inheritable(descriptor, True)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > STDERR:
+            # A number that is closed already was the one that the listing itself had open.
+            with contextlib.suppress(OSError):
+                os.set_inheritable(descriptor, descriptor in keep)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execv(argv[0], argv)

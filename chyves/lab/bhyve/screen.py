@@ -8,10 +8,10 @@ import sys
 
 from chyves.lab.bhyve.board import Board, Broken, Spot, quoted
 from chyves.lab.bhyve.config import Config
-from chyves.lab.bhyve.ends import fatal, strerror
+from chyves.lab.bhyve.ends import strerror
 
 WIDTHS, HEIGHTS = range(640, 3841), range(480, 2161)
-VNC_PORT = 5900
+VNC_PORT, LAST_PORT, LOCALHOST = 5900, 65535, "127.0.0.1"
 INVALID = strerror(22)
 
 
@@ -30,12 +30,12 @@ def fbuf(board: Board, node: Config, spot: Spot) -> None:
     width, height = _pixels(node, "w", 1024, WIDTHS), _pixels(node, "h", 768, HEIGHTS)
     board.waits_for_viewer = node.flag("wait")
     board.device("VGA", spot, f"edid=on,xres={width},yres={height}")
-    server = _server(node.get("rfb") or "")
+    board.viewers = _listen(node.get("rfb") or "")
     password = node.get("password")
-    if password is not None:
-        board.add("-object", f"secret,id=vnc,data={quoted(password[:8])}")
-        server += ",password-secret=vnc"
-    board.add("-vnc", server)
+    if password is None:
+        board.add("-vnc", "none")
+    else:
+        board.add("-object", f"secret,id=vnc,data={quoted(password[:8])}", "-vnc", "none,password-secret=vnc")
 
 
 def _pixels(node: Config, name: str, default: int, allowed: range) -> int:
@@ -46,25 +46,21 @@ def _pixels(node: Config, name: str, default: int, allowed: range) -> int:
     return number
 
 
-def _server(address: str) -> str:
-    """`PORT`, `IPv4:PORT` or `[IPv6]:PORT` as QEMU's `HOST:DISPLAY`; a bare port, and no address, are on localhost."""
-    if address.startswith("unix:"):
-        return f"unix:{quoted(address[5:])}"
+def _listen(address: str) -> socket.socket:
+    """Listen on `PORT`, `IPv4:PORT` or `[IPv6]:PORT`; a bare port, and no address, are on localhost.
+
+    bhyve itself listens and hands each viewer to QEMU, which may be in another network.
+    """
     found = re.fullmatch(r"(?:(\[[^]]+\]|[^:]*):)?(\d+)", address or str(VNC_PORT))
-    if not found or int(found[2]) > 65535:
+    if not found or int(found[2]) > LAST_PORT:
         raise Broken(f"fbuf: Invalid address {address}", INVALID)
-    host, port = found[1] or "127.0.0.1", int(found[2])
-    if port < VNC_PORT:
-        fatal(f"fbuf: {port}: the lab's VNC ports begin at {VNC_PORT}; take one from there on")
-    _must_be_free(host.strip("[]").partition("%")[0], port)
-    return f"{host}:{port - VNC_PORT}"
-
-
-def _must_be_free(host: str, port: int) -> None:
+    host = (found[1] or LOCALHOST).strip("[]")
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        family, _, _, _, place = socket.getaddrinfo(host, int(found[2]), type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
     except OSError as error:
         raise Broken(f"bhyve: bind: {strerror(error.errno)}", strerror(error.errno)) from None
+    listener.listen()
+    return listener

@@ -68,8 +68,8 @@ def plain(table: Table, width: int | None = None) -> str:
         lines.append([row.text(column.key) for column in table.columns])
         lines.extend(_indented([child.text(column.key) for column in table.columns]) for child in row.children or ())
     widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
-    aligned = (_aligned(line, widths, table.columns).rstrip() for line in lines)
-    return "".join(f"{line if width is None else cut(line, width)}\n" for line in aligned)
+    aligned = (_aligned(line, widths, table.columns) for line in lines)
+    return "".join(f"{(line if width is None else cut(line, width)).rstrip()}\n" for line in aligned)
 
 
 def tabs(table: Table) -> str:

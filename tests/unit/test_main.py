@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
+import pexpect
 import pytest
 
 import chyves
@@ -153,11 +155,42 @@ def test_what_the_terminals_encoding_lacks_is_shown_as_its_code() -> None:
         )
 
 
-def test_json_of_words(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    module = ModuleType("chyves.guests.get")
-    setattr(module, "get", lambda host, owner, property: "2")  # noqa: B010
-    monkeypatch.setitem(sys.modules, "chyves.guests.get", module)
-    monkeypatch.setenv("CHYVES_LAB", "lab")
-    monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)
-    assert main(["web1", "get", "cpu", "--json"]) == 0
+SHOWS_A_TABLE = """
+import sys
+from types import ModuleType
+from chyves.__main__ import main
+from chyves.cli.tables import Column, Row, Table
+module = ModuleType("module")
+module.status = lambda: Table("t", (Column("a", "A"),), (Row({"a": "x" * 99}),), cut=True, paged=True)
+sys.modules["chyves.lab.status"] = module
+sys.exit(main(["lab", "status"]))
+"""
+
+
+def test_terminal_gets_lines_of_its_width_through_its_pager() -> None:
+    environ = {**os.environ, "PAGER": "sed 's/^/paged /'", "TERM": "xterm"}
+    environ.pop("COLUMNS", None)
+    environ.pop("MANPAGER", None)
+    child = pexpect.spawn(sys.executable, ["-c", SHOWS_A_TABLE], env=environ, dimensions=(24, 30), timeout=60)
+    assert child.read() == b"paged A\r\npaged " + b"x" * 30 + b"\r\n"
+    assert child.wait() == 0
+
+
+def test_pipe_gets_whole_lines_and_no_pager() -> None:
+    environ = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"PAGER": "false"}
+    ended = subprocess.run(
+        [sys.executable, "-c", SHOWS_A_TABLE], env=environ, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == f"A\n{'x' * 99}\n"
+
+
+def test_words_are_json_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    module = ModuleType("chyves.guests.report")
+    setattr(module, "info", lambda host, **flags: "2")  # noqa: B010
+    monkeypatch.setitem(sys.modules, "chyves.guests.report", module)
+    monkeypatch.setenv("CHYVES_LAB", str(tmp_path))
+    (tmp_path / "lab.json").touch()
+    assert main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"version": 1, "text": "2"}

@@ -40,13 +40,8 @@ def test_plain_is_aligned_and_has_no_blanks_at_the_end() -> None:
 
 
 def test_plain_is_cut_to_the_width() -> None:
-    assert plain(GUESTS, 14).splitlines() == [
-        "Guest    CPU  ",
-        "web1       2  ",
-        "  disk0",
-        "  disk1       ",
-        "db        16  ",
-    ]
+    assert plain(GUESTS, 14) == "Guest    CPU\nweb1       2\n  disk0\n  disk1\ndb        16\n"
+    assert plain(GUESTS, 6) == "Guest\nweb1\n  disk\n  disk\ndb\n"
 
 
 def test_tabs_have_no_head_and_name_the_parent_of_a_child() -> None:

@@ -17,6 +17,8 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
         tap = interfaces.by_device(interface)
         if tap is None:
             raise ChyvesError(f"{interface}: no such interface; make it with: ifconfig {interface} create")
+        if tap.family not in ("tap", "vmnet"):
+            raise ChyvesError(f"{interface}: is no tap; plug the guest into one")
         if tap.opened_by not in (0, pid):
             raise Busy(f"{interface}: is opened by process {tap.opened_by}")
         tap.opened(pid)

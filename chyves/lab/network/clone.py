@@ -36,6 +36,8 @@ def create(interfaces: Interfaces, name: str, words: list[str]) -> Interface:
     if module := _module(interfaces, family):
         with contextlib.suppress(Refused):
             interfaces.kernel.load(module)
+        if _module(interfaces, family):
+            raise Failed(f"SIOCIFCREATE2 ({name}): Invalid argument")
     device = f"{family}{unit or interfaces.free_unit(family)}"
     if family == "epair":
         return _pair(interfaces, device)

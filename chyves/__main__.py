@@ -16,6 +16,8 @@ from chyves.errors import ChyvesError, NeedsRoot, SeveralFailed
 if TYPE_CHECKING:
     from chyves.cli.tables import Table
 
+    Result = Table | str | int | None
+
 FAULT = 70
 """EX_SOFTWARE of sysexits(3)."""
 CLOSED = 128 + 13
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complete()
     words = sys.argv[1:] if argv is None else argv
     try:
-        _print(_run(words))
+        return _run(words)
     except SeveralFailed as error:
         return error.status
     except ChyvesError as error:
@@ -42,17 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CLOSED
     except Exception as error:
         return _tell_fault(error)
-    return 0
 
 
-def _run(words: Sequence[str]) -> str:
-    """What is to be printed."""
+def _run(words: Sequence[str]) -> int:
+    """Do it, print what the function of the command tells; the status, which is another program's where one ran."""
     if list(words) == ["--version"]:
-        return f"chyves {chyves.__version__}\n"
+        return _print(f"chyves {chyves.__version__}\n")
     request = parse(words)
     host = _host(request)
     result = _function(request)(*host, **request.keywords)
-    return "" if result is None else _shown(result, request)
+    if isinstance(result, int):
+        return result
+    return _print("" if result is None else _shown(result, request))
 
 
 def _host(request: Request) -> tuple[object, ...]:
@@ -68,9 +71,9 @@ def _host(request: Request) -> tuple[object, ...]:
     return (host,)
 
 
-def _function(request: Request) -> Callable[..., Table | str | None]:
+def _function(request: Request) -> Callable[..., Result]:
     module, _, name = request.command.run.partition(":")
-    function: Callable[..., Table | str | None] = getattr(import_module(module), name)
+    function: Callable[..., Result] = getattr(import_module(module), name)
     return function
 
 
@@ -105,8 +108,8 @@ def _width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
-def _print(text: str) -> None:
-    """Print a result; what the terminal's encoding lacks comes as a backslash and its code."""
+def _print(text: str) -> int:
+    """Print a result, which ends well; what the terminal's encoding lacks comes as a backslash and its code."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -116,6 +119,7 @@ def _print(text: str) -> None:
     except OSError as error:
         _discard_output()
         raise ChyvesError(f"standard output: {error.strerror}; what was told is not all there") from None
+    return 0
 
 
 def _discard_output() -> None:

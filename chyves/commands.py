@@ -2,7 +2,8 @@
 
 A row's words are what is typed after `chyves`: text stands for itself, an Arg for what the user chooses. `run` names the
 function, `module:function`, which is imported when the command runs and is called with the host (unless `host` is False)
-and one keyword argument an Arg, and `yes` where the command asks. What it returns is shown: a Table, text, or nothing.
+and one keyword argument an Arg, and `yes` where the command asks. What it returns is shown: a Table, text, or nothing;
+a number is the status of another program that it ran, and ends chyves.
 """
 
 from __future__ import annotations

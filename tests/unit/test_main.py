@@ -52,6 +52,12 @@ def test_result_is_printed(told: object, printed: str, does: Does, capsys: Captu
     assert capsys.readouterr() == (printed, "")
 
 
+def test_status_of_another_program_is_passed_on(does: Does, capsys: Captured) -> None:
+    does(lambda: 3)
+    assert main(["lab", "status"]) == 3
+    assert capsys.readouterr() == ("", "")
+
+
 def test_error_is_one_sentence_and_its_status(does: Does, capsys: Captured) -> None:
     for error, status in (
         (ChyvesError("web1: a reason"), 1),

@@ -1,9 +1,9 @@
 """Every command chyves has, once: the source of the parser, completion, help and the manual.
 
-A row's words are what is typed after `chyves`: text stands for itself, an Arg for what the user chooses. `run` names the
-function, `module:function`, which is imported when the command runs and is called with the host (unless `host` is False)
-and one keyword argument an Arg, and `yes` where the command asks. What it returns is shown: a Table, text, or nothing;
-a number is the status of another program that it ran, and ends chyves.
+A row's words are what is typed after `chyves`: text stands for itself, an Arg for what the user chooses. `run` names
+the function, `module:function`, which is imported when the command runs and is called with the host (unless `host` is
+False) and one keyword argument an Arg, and `yes` where the command asks. What it returns is shown: a Table, text, or
+nothing; a number is the status of another program that it ran, and ends chyves.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Many(enum.Enum):
 class Arg:
     """A word that the user chooses.
 
-    `choices` are the only words possible; `check` refuses a word that cannot be one (raising BadName); `split` makes a tuple
-    of a word with commas, each part checked and named once; `instead` are words that stand for something else than what
-    `check` says (`all`); `complete` names what the shell offers: guests, isos, firmware, pools, disks, bridges, taps,
-    uplinks, files, properties, assignments, topics.
+    `choices` are the only words possible; `check` refuses a word that cannot be one (raising BadName); `split` makes a
+    tuple of a word with commas, each part checked and named once; `instead` are words that stand for something else
+    than what `check` says (`all`); `complete` names what the shell offers: guests, owners, isos, firmware, resources,
+    pools, disks, bridges, taps, uplinks, files, properties, assignments, topics.
     """
 
     name: str
@@ -169,7 +169,7 @@ COMMANDS = (
             "delete",
             Arg(
                 "how",
-                "force: stop it first, and delete what was cloned from it; keepnet: leave the lists of the bridges alone.",
+                "force: stop it first, and delete what was cloned from it; keepnet: leave the bridges' lists alone.",
                 Many.OPTIONAL,
                 choices=("force", "keepnet"),
             ),

@@ -60,7 +60,7 @@ def _settle(state: State, origin: Dataset, made: Dataset, mounting: bool) -> str
     source, staged = state.stored(origin.id), state.staged(made.id)
     if made.kind == VOLUME:
         content.copy_volume(source, staged)
-        place = mounts.node(state, Settings(state, ["volmode"]), made.name)
+        place = mounts.node(state, Settings(state, ["volmode"], made.name), made.name)
         state.then("move", staged, place or state.stored(made.id))
         mounts.record(state, made, place)
         if made.volsize != origin.volsize:
@@ -68,7 +68,7 @@ def _settle(state: State, origin: Dataset, made: Dataset, mounting: bool) -> str
         return None
     content.copy_tree(source, staged, ())
     state.then("move", staged, state.stored(made.id))
-    return mounts.settle(state, made, Settings(state), mounting)
+    return mounts.settle(state, made, Settings(state, of=made.name), mounting)
 
 
 def promote(state: State, words: Sequence[str]) -> int:

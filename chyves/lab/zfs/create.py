@@ -61,7 +61,7 @@ def make_ancestors(state: State, name: str) -> None:
             raise cannot("create", name, "parent is not a filesystem")
         if not found:
             made = datasets.add(state, above, FILESYSTEM, FILESYSTEM)
-            complaint = mounts.settle(state, made, Settings(state))
+            complaint = mounts.settle(state, made, Settings(state, of=above))
             if complaint:
                 raise Refused(f"{complaint}\nfailed to mount ancestor '{above}'")
 
@@ -142,7 +142,7 @@ def create(state: State, words: Sequence[str]) -> int:
             make_ancestors(state, wish.name)
         _tell(wish, dry=False)
         made = _make(state, wish)
-        complaint = mounts.settle(state, made, Settings(state), mounting="u" not in wish.options)
+        complaint = mounts.settle(state, made, Settings(state, of=made.name), mounting="u" not in wish.options)
     if complaint:
         print(f"{complaint}\nfilesystem successfully created, but not mounted", file=sys.stderr)
     return 1 if complaint else 0

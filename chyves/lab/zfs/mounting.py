@@ -44,7 +44,7 @@ def _show(state: State, as_json: bool) -> None:
 
 
 def _mount(state: State, one: Dataset) -> None:
-    settings = Settings(state)
+    settings = Settings(state, of=one.name)
     value, place = settings.mountpoint(one.name)[0], settings.mounts_at(one.name)
     if value == "legacy":
         raise Refused(f"cannot mount '{one.name}': legacy mountpoint\nuse mount(8) to mount this filesystem")
@@ -97,7 +97,7 @@ def unmount(state: State, words: Sequence[str]) -> int:
         raise BadUsage("too many arguments" if options.operands else "missing filesystem argument")
     with state.changing():
         one = _named(state, options.operands[0])
-        if Settings(state).mountpoint(one.name)[0] == "legacy":
+        if Settings(state, of=one.name).mountpoint(one.name)[0] == "legacy":
             raise Refused(f"cannot unmount '{one.name}': legacy mountpoint\nuse umount(8) to unmount this filesystem")
         if not one.place:
             raise cannot("unmount", one.name, "not currently mounted")

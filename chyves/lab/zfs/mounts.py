@@ -17,6 +17,16 @@ def node(state: State, settings: Settings, name: str) -> str | None:
     return None if settings.word(name, "volmode", "default") == "none" else f"{state.volumes}/{name}"
 
 
+def mounted_below(state: State, places: Iterable[str]) -> set[str]:
+    """The directories below these where file systems are mounted."""
+    query = "SELECT place FROM dataset WHERE place > ? AND place < ? AND kind = 'filesystem'"
+    return {row[0] for place in places for row in state.db.execute(query, (f"{place}/", f"{place}0"))}
+
+
+def _mounted_at(state: State, place: str) -> bool:
+    return bool(state.db.execute("SELECT 1 FROM dataset WHERE place = ?", (place,)).fetchone())
+
+
 def mounted(state: State) -> dict[str, Dataset]:
     """The file systems that are mounted, by directory."""
     return {
@@ -56,9 +66,7 @@ def obstacle(state: State, dataset: Dataset, settings: Settings, place: str) -> 
         above = os.path.dirname(above)
     if not os.path.isdir(above):
         return f"cannot mount '{place}': failed to create mountpoint: Not a directory"
-    others = mounted(state)
-    taken = place in others or any(one.startswith(f"{place}/") for one in others)
-    if taken:
+    if _mounted_at(state, place) or mounted_below(state, [place]):
         return f"cannot mount '{dataset.name}': mountpoint or dataset is busy"
     if settings.word(dataset.name, "overlay", "on") == "off" and os.path.isdir(place) and os.listdir(place):
         return f"cannot mount '{place}': directory is not empty"
@@ -92,11 +100,11 @@ def record(state: State, dataset: Dataset, place: str | None) -> None:
 def refuse_if_used(state: State, leaving: Iterable[Dataset], force: bool = False) -> None:
     """Raise Refused when a file system cannot be unmounted: somebody is in it, or another is mounted below it."""
     going = {one.place: one for one in leaving if one.place and one.kind == FILESYSTEM}
-    others = mounted(state)
+    inner = mounted_below(state, going)
     for place in going:
-        if any(one.startswith(f"{place}/") and one not in going for one in others):
+        if any(one.startswith(f"{place}/") for one in inner - going.keys()):
             raise Refused(f"cannot unmount '{place}': pool or dataset is busy")
-    used = None if force or not going else busy.in_use([*going], others)
+    used = None if force or not going else busy.in_use([*going], inner)
     if used:
         raise Refused(f"cannot unmount '{used}': pool or dataset is busy")
 

@@ -24,4 +24,5 @@ def _restore(state: State, number: int) -> None:
     snapshot = datasets.by_id(state, number)
     head = datasets.find(state, names.head(snapshot.name))
     if head:
-        content.restore_tree(state.stored(number), datasets.data(state, head), set(mounts.mounted(state)))
+        live = datasets.data(state, head)
+        content.restore_tree(state.stored(number), live, mounts.mounted_below(state, [live]))

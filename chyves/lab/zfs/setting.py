@@ -70,7 +70,7 @@ def _prepare_volume(state: State, volume: Dataset, kept: dict[str, str], action:
         raise Refused(f"{action}: 'volsize' must be a multiple of volume block size ({shown})")
     if not size:
         raise Refused(f"{action}: 'volsize' cannot be zero")
-    reserved = Settings(state, ["refreservation"]).local.get(volume.name, {}).get("refreservation", "0")
+    reserved = Settings(state, ["refreservation"], volume.name).local.get(volume.name, {}).get("refreservation", "0")
     thick = int(reserved) == volumes.reservation(volume.volsize or 0, block)
     if "volsize" in kept and thick and "refreservation" not in kept:
         kept["refreservation"] = checks.AUTO
@@ -86,7 +86,7 @@ def _check_limits(state: State, dataset: Dataset, kept: dict[str, str], action: 
 
     pool = names.pool(dataset.name)
     wanted = max(limits.get("reservation", 0), limits.get("refreservation", 0))
-    old = Settings(state, limits).local.get(dataset.name, {})
+    old = Settings(state, limits, dataset.name).local.get(dataset.name, {})
     more = wanted - max((int(value) for value in old.values()), default=0)
     if wanted and more > 0:
         short = f"{action}: size is greater than available space"

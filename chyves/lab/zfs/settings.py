@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from chyves.lab.zfs import names
 from chyves.lab.zfs.datasets import Dataset
@@ -16,17 +16,19 @@ _UNMOUNTABLE = ("none", "legacy")
 class Settings:
     """The properties that were set, of all datasets, with the rules of inheritance.
 
-    Reads them in one query (only the properties in `wanted`, when given), so that a listing of thousands costs no
-    more queries than one of ten.
+    Reads them in one query, so that a listing of thousands costs no more queries than one of ten: only the properties
+    in `wanted`, when given, and only of the dataset `of` and those above it.
     """
 
-    def __init__(self, state: State, wanted: Iterable[str] | None = None) -> None:
+    def __init__(self, state: State, wanted: Iterable[str] | None = None, of: str | None = None) -> None:
         self.local: dict[str, dict[str, str]] = {}
-        query = "SELECT d.name, p.name, p.value FROM property p JOIN dataset d ON d.id = p.dataset"
         some = None if wanted is None else list(wanted)
-        if some is not None:
-            query += f" WHERE p.name IN ({', '.join('?' * len(some))})"
-        for dataset, name, value in state.db.execute(query, some or ()):
+        lineage = [] if of is None else list(_lineage(of))
+        conditions = [f"d.name IN ({_marks(lineage)})"] if lineage else []
+        conditions += [] if some is None else [f"p.name IN ({_marks(some)})"]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = f"SELECT d.name, p.name, p.value FROM dataset d JOIN property p ON d.id = p.dataset{where}"
+        for dataset, name, value in state.db.execute(query, [*lineage, *(some or ())]):
             self.local.setdefault(dataset, {})[name] = value
         self._altroots: dict[str, str] = dict(state.db.execute("SELECT name, altroot FROM pool"))
         self._known: dict[tuple[str, str], tuple[str, str] | None] = {}
@@ -36,7 +38,7 @@ class Settings:
         key = (name, prop)
         if key not in self._known:
             mine = self.local.get(name, {}).get(prop)
-            above = names.head(name) if "@" in name or "#" in name else names.parent(name)
+            above = _above(name)
             self._known[key] = (mine, name) if mine is not None else self.found(above, prop) if above else None
         return self._known[key]
 
@@ -58,12 +60,8 @@ class Settings:
 
     def user_names(self, dataset: Dataset) -> list[str]:
         """The user properties that a dataset has or inherits, sorted."""
-        found: set[str] = set()
-        name: str | None = dataset.name
-        while name:
-            found.update(prop for prop in self.local.get(name, {}) if ":" in prop)
-            name = names.head(name) if "@" in name or "#" in name else names.parent(name)
-        return sorted(found)
+        lineage = _lineage(dataset.name)
+        return sorted({prop for name in lineage for prop in self.local.get(name, {}) if ":" in prop})
 
     def mountpoint(self, name: str) -> tuple[str, str]:
         """Where a file system belongs, below the pool's altroot (or `none`, `legacy`), and the source of that."""
@@ -92,6 +90,21 @@ class Settings:
     def canmount(self, name: str) -> str:
         """`on`, `off` or `noauto`: not inherited."""
         return self.local.get(name, {}).get("canmount", "on")
+
+
+def _above(name: str) -> str | None:
+    return names.head(name) if "@" in name or "#" in name else names.parent(name)
+
+
+def _lineage(name: str) -> Iterator[str]:
+    above: str | None = name
+    while above:
+        yield above
+        above = _above(above)
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _source(name: str, owner: str) -> str:

@@ -69,8 +69,8 @@ def take(state: State, head: Dataset, name: str, txg: int) -> Dataset:
     made = datasets.add(
         state, name, SNAPSHOT, head.head, txg=txg, volsize=head.volsize, volblocksize=head.volblocksize
     )
-    others = frozenset(mounts.mounted(state))
     source, staged = datasets.data(state, head), state.staged(made.id)
+    others = mounts.mounted_below(state, [source])
     if head.kind == VOLUME:
         content.copy_volume(source, staged)
     else:

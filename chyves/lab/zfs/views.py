@@ -23,7 +23,7 @@ def show(state: State, number: int) -> None:
         return
     dataset = found[0]
     prop = "snapdir" if dataset.kind == datasets.FILESYSTEM else "snapdev"
-    visible = Settings(state, [prop]).word(dataset.name, prop, "hidden") == "visible"
+    visible = Settings(state, [prop], dataset.name).word(dataset.name, prop, "hidden") == "visible"
     of = datasets.snapshots(state, dataset.name) if visible else []
     wanted = {one.name.partition("@")[2]: state.stored(one.id) for one in of}
     if dataset.kind == datasets.FILESYSTEM:

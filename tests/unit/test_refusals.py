@@ -73,11 +73,7 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
     ),
     ({"ram": "17G"}, {}, "ram: 17G is more than this host has (16384M); use less than 16384M"),
     ({"ram": "300000K"}, {}, "ram: 300000K is not a whole number of megabytes; use 293M"),
-    (
-        LOADED,
-        {"console": ""},
-        "serial: is not set, and bhyveload needs a console; set it, such as serial=nmdm50",
-    ),
+    (LOADED, {"console": ""}, "serial: is not set, and bhyveload needs a console; set it, such as serial=nmdm50"),
     (
         {"loader": "grub-bhyve"},
         {"console": ""},
@@ -117,16 +113,8 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
     ({"bargs": "-U 0b1c5ec0-7b8e-11f0-9c6e-589cfc000001"}, {}, "bargs: -U is not possible here; set uuid instead"),
     ({"bargs": "-h"}, {}, "bargs: -h is not possible here; take it out"),
     ({"bargs": "-M"}, {}, "bargs: -M is not possible here; take it out"),
-    (
-        {"bargs": "-l com1,/dev/nmdm9A"},
-        {},
-        "bargs: -l com1 is what chyves gives itself; set serial instead",
-    ),
-    (
-        {"bargs": "-l BOOTROM,/x"},
-        {},
-        "bargs: -l bootrom is what chyves gives itself; set uefi_firmware instead",
-    ),
+    ({"bargs": "-l com1,/dev/nmdm9A"}, {}, "bargs: -l com1 is what chyves gives itself; set serial instead"),
+    ({"bargs": "-l BOOTROM,/x"}, {}, "bargs: -l bootrom is what chyves gives itself; set uefi_firmware instead"),
     ({"bargs": "-l com3,/dev/nmdm9A"}, {}, "bargs: -l com3 is not what the bhyve of this host has; take it out"),
     ({"bargs": "-l help"}, {}, "bargs: -l help is not what the bhyve of this host has; take it out"),
     (
@@ -150,11 +138,7 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
         {},
         "bargs: -o pci.0.4.0.device=nvme comes before the devices and spoils them; set pcidev_{n} instead",
     ),
-    (
-        LOADED | {"bhyveload_flags": "-c stdio"},
-        {},
-        "bhyveload_flags: -c is not possible here; set serial instead",
-    ),
+    (LOADED | {"bhyveload_flags": "-c stdio"}, {}, "bhyveload_flags: -c is not possible here; set serial instead"),
     (LOADED | {"bhyveload_flags": "-m 1G"}, {}, "bhyveload_flags: -m is not possible here; set ram instead"),
     (
         LOADED | {"bhyveload_flags": "-x"},
@@ -216,6 +200,11 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
         "tap215: no PCI slot from 4 to 30 has room for it; take devices away",
     ),
     (
+        LOADED | {"pcidev_0": "passthru,2/0/0"},
+        {"disks": tuple(Disk(f"disk{number}", f"/d/{number}") for number in range(26))},
+        "pcidev_0: no PCI slot from 4 to 30 has room for it; take devices away",
+    ),
+    (
         KEPT,
         {"disks": FOUR_DISKS},
         "pci_slots: disks are on 4 slots, and UEFI firmware looks on 3; "
@@ -275,6 +264,11 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
         "pcidev_0: ppt0 is how FreeBSD 14 and later name it; write passthru,bus/slot/function",
     ),
     (
+        {"pcidev_0": "passthru,pci0:2:0:0"},
+        {"release": 1399999},
+        "pcidev_0: pci0:2:0:0 is how FreeBSD 14 and later name it; write passthru,bus/slot/function",
+    ),
+    (
         {"pcidev_0": "passthru,2/0/0"},
         {"iommu": False},
         f"pcidev_0: passthru needs an IOMMU, and this host uses none; {BARE}",
@@ -289,11 +283,7 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
         {"release": 1403000},
         "pcidev_1: pci0:2:0:0 is what pcidev_0 has already; take one of them away",
     ),
-    (
-        {"pcidev_0": "virtio-net,tap50"},
-        {},
-        "pcidev_0: tap50 is what net_ifaces has already; take one of them away",
-    ),
+    ({"pcidev_0": "virtio-net,tap50"}, {}, "pcidev_0: tap50 is what net_ifaces has already; take one of them away"),
     (
         {"pcidev_0": "ahci-cd,/x.iso", "pcidev_1": "ahci,hd:/y,cd:/x.iso"},
         {"devices": frozenset()},
@@ -347,11 +337,9 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
     ),
     (VNC | {"uefi_vnc_mouse_type": "usb3"}, {}, "xhci: the bhyve of this host has no xhci; see: bhyve -s help"),
     ({}, {"consolidate": True}, "disk0: the bhyve of this host has no ahci; see: bhyve -s help"),
-    (
-        {},
-        {"lpc": frozenset({"com1"})},
-        "loader: the bhyve of this host has no bootrom; see: bhyve -l help",
-    ),
+    ({}, {"devices": HOST.devices - {"ahci-cd"}}, "medium: the bhyve of this host has no ahci-cd; see: bhyve -s help"),
+    ({}, {"lpc": frozenset({"bootrom"})}, "serial: the bhyve of this host has no com1; see: bhyve -l help"),
+    ({}, {"lpc": frozenset({"com1"})}, "loader: the bhyve of this host has no bootrom; see: bhyve -l help"),
 ]
 
 
@@ -380,9 +368,23 @@ def test_the_guest_of_these_tests_starts() -> None:
     assert launch(Guest("web1", GUEST), FACTS, "/x.iso").warnings == ()
 
 
-@pytest.mark.parametrize("changes", [PLAIN_CPU, {"iommu": False}])
-def test_what_is_not_needed_is_not_asked_for(changes: dict[str, Any]) -> None:
-    assert launch(Guest("web1", GUEST | LOADED), _facts(changes), None).loader[0] == "bhyveload"
+@pytest.mark.parametrize(
+    ("properties", "facts"),
+    [
+        (LOADED, PLAIN_CPU),
+        (LOADED, {"iommu": False}),
+        (LOADED, {"devices": HOST.devices - {"ahci-cd", "fbuf"}, "lpc": frozenset({"com1"}), "firmware": None}),
+        ({}, {"console": "", "lpc": frozenset({"bootrom"})}),
+        ({}, {"null_iso": None, "devices": HOST.devices - {"ahci-cd"}}),
+        ({"cpu": "8", "ram": "16G"}, {}),
+        ({"pcidev_0": "passthru,ppt0"}, {"release": 1400000}),
+        ({"pcidev_0": "fbuf,w=3840,h=480,password=12345678"}, {}),
+        ({"bargs": "-o system.sku=x -k /etc/web1.conf -p 0:7 -l COM2,/dev/nmdm51A -D -w"}, {}),
+        ({"chyves_guest_version": "0300", "template": "no"}, {}),
+    ],
+)
+def test_what_is_possible_is_not_refused(properties: dict[str, str], facts: dict[str, Any]) -> None:
+    assert launch(Guest("web1", GUEST | properties), _facts(facts), None).bhyve[-1] == "chy-web1"
 
 
 def test_each_sentence_is_one_and_says_what_to_do() -> None:

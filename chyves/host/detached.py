@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from chyves.errors import ChyvesError
+from chyves.host.run import not_started
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE)
 
@@ -27,8 +27,7 @@ def start(program: str, argv: Sequence[str], environ: Mapping[str, str], keep: S
     os.waitpid(child, 0)
     number, _, problem = said.partition("\n")
     if problem or not number:
-        reason = problem or "no process could be made"
-        raise ChyvesError(f"{argv[0]}: cannot be started: {reason}; mend this and try again")
+        raise not_started(argv, problem or "no process could be made")
     return int(number)
 
 
@@ -67,6 +66,8 @@ def _close_all_but(kept: set[int]) -> None:
     """Close every descriptor but those: one from the caller's shell would keep its pipe open for ever."""
     last = -1
     for descriptor in sorted(kept):
-        os.closerange(last + 1, descriptor)
+        # Python makes of closerange(0, 0) a close_range(2) of everything.
+        if last + 1 < descriptor:
+            os.closerange(last + 1, descriptor)
         last = descriptor
     os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from chyves.errors import ChyvesError, ProgramFailed
@@ -52,7 +54,7 @@ class Runner:
         import sh
 
         program = sh.Command(self.program(argv))
-        with open(os.devnull) as nothing:
+        with open(os.devnull) as nothing, _started(argv):
             running = program(
                 *argv[1:],
                 _in=nothing,
@@ -99,16 +101,18 @@ class Runner:
     def _ask(self, argv: Sequence[str], timeout: float) -> tuple[int, str, str]:
         import subprocess
 
-        with subprocess.Popen(
-            [self.program(argv), *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            env=self.environ,
-            start_new_session=True,
-        ) as process:
+        with _started(argv):
+            process = subprocess.Popen(
+                [self.program(argv), *argv[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                env=self.environ,
+                start_new_session=True,
+            )
+        with process:
             try:
                 out, error = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
@@ -160,6 +164,26 @@ def find(name: str, path: str) -> str | None:
         if os.path.isfile(program) and os.access(program, os.X_OK):
             return program
     return None
+
+
+@contextmanager
+def _started(argv: Sequence[str]) -> Iterator[None]:
+    """Tell in one sentence why a program that is there cannot be started."""
+    try:
+        yield
+    except OSError as error:
+        raise not_started(argv, str(error.strerror)) from None
+    except Exception as error:
+        # sh has a traceback of the child as text.
+        reason = re.search(r"\[Errno \d+\] ([^:\n]+)", str(error))
+        if type(error).__name__ != "ForkException" or not reason:
+            raise
+        raise not_started(argv, reason[1]) from None
+
+
+def not_started(argv: Sequence[str], reason: str) -> ChyvesError:
+    """The error for a program that is there but could not be started."""
+    return ChyvesError(f"{argv[0]}: cannot be started: {reason}; mend this and try again")
 
 
 def _too_long(timeout: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from chyves.cli.grammar import Rows, literals, position, reached
@@ -25,6 +26,7 @@ KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges"}
 def complete(names: Names) -> None:
     """Answer the shell, as argcomplete's environment asks, and end the process."""
     import argcomplete
+    from argcomplete.completers import SuppressCompleter
     from argcomplete.lexers import split_line
 
     line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
@@ -37,14 +39,17 @@ def complete(names: Names) -> None:
     parser = options_parser(rows or COMMANDS[:1])
     action = parser.add_argument("words", nargs="*")
     action.completer = lambda prefix, **_: offered(rows, words, prefix, names)  # type: ignore[attr-defined]
-    argcomplete.autocomplete(parser, always_complete_options=False)
+    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=SuppressCompleter())
 
 
 def offered(rows: Rows, words: Sequence[str], prefix: str, names: Names) -> list[str]:
-    """What can stand at the end of a line that begins with these words and is of one of these rows."""
+    """What can stand at the end of a line that begins with these words and is of one of these rows.
+
+    The host is asked once for each kind, however many rows want it.
+    """
+    names = cache(names)
     found: dict[str, None] = {}
-    for row in rows:
-        word = position(row, len(words))
+    for word in dict.fromkeys(position(row, len(words)) for row in rows):
         found.update(dict.fromkeys(literals(word)))
         if isinstance(word, Arg) and not word.choices:
             found.update(dict.fromkeys(_offered(word, words, prefix, names)))

@@ -174,7 +174,7 @@ def owners_of(text: str) -> tuple[str, ...] | str:
 def checked(arg: Arg, text: str) -> str:
     """One word that the user chose; raises UsageError where it cannot be what the Arg says."""
     if not text and arg.many is not Many.REST:
-        raise UsageError(f"{arg.name}: is an empty word; give {arg.name}s that have a text")
+        raise UsageError(f"{arg.name}: the word is empty; write one")
     if arg.check is names.guest and text in STANDING:
         right = "stands alone; leave the other names out" if text in arg.instead else "is no guest; name one"
         raise UsageError(f"{text}: {right}")

@@ -104,6 +104,17 @@ def test_first_word_is_a_command_or_guests() -> None:
     assert offer("") == literals | {"web1", "web-1", "db", "all", "global", "defaults"}
 
 
+def test_host_is_asked_once_for_the_guests() -> None:
+    asked: list[str] = []
+
+    def names(kind: str, of: str) -> Iterable[str]:
+        asked.append(kind)
+        return ["web1"]
+
+    assert "web1" in offered(COMMANDS, [], "", names)
+    assert asked == ["guests"]
+
+
 def test_files_are_offered_for_an_import(tmp_path: Path) -> None:
     (tmp_path / "system.iso").touch()
     (tmp_path / "system[1]").mkdir()
@@ -154,6 +165,7 @@ def answer(line: str, place: Path) -> list[str]:
         ("chyves 'web1' sto", ["stop "]),
         ("chyves no such command ", []),
         ("chyves version ", []),
+        ("chyves lab create --release ", []),
         ("chyves web1,,web1 st", ["start", "stop"]),
     ],
 )

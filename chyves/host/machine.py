@@ -45,7 +45,7 @@ class Host:
         kind = DryRunner if dry else Runner
         if environ.get("CHYVES_LAB"):
             top = Path(os.path.abspath(environ["CHYVES_LAB"]))
-            if not (top / "lab.json").is_file():
+            if not os.path.isfile(top / "lab.json"):
                 raise ChyvesError(f"{top}: is not a lab; make one with: chyves lab create {top}")
             return cls(top / "root", kind(environ, f"{top / 'bin'}:{PLACES}"))
         return cls(SYSTEM, kind(environ, _path(environ.get("PATH", ""))))
@@ -57,9 +57,10 @@ class Host:
     @property
     def privileged(self) -> bool:
         """Whether the user may change this host: is root, or owns the directory that the host is."""
-        if os.geteuid() == 0:
-            return True
-        return self.root != SYSTEM and self.root.stat().st_uid == os.geteuid()
+        try:
+            return os.geteuid() == 0 or (self.root != SYSTEM and self.root.stat().st_uid == os.geteuid())
+        except OSError:
+            return False
 
     @cached_property
     def zfs(self) -> Zfs:

@@ -21,8 +21,7 @@ echo $step > {count}
 """
 FAULTS = {
     "refuse": 'echo "cannot $1: the test refuses" >&2; exit 1',
-    "kill before": "kill -KILL $PPID; exit 1",
-    "kill after": '{real} "$@"; status=$?; kill -KILL $PPID; exit $status',
+    "kill": '{real} "$@"; status=$?; kill -KILL $PPID; exit $status',
     "term": 'kill -TERM $PPID; exec {real} "$@"',
 }
 
@@ -59,14 +58,21 @@ def done(lab: Lab, *words: str) -> str:
 
 
 def refused(lab: Lab, *words: str, status: int = 1) -> str:
-    """The sentence by which chyves refuses these words; all on the pools must stay as it was."""
+    """What chyves says when it refuses these words; all on the pools must stay as it was."""
     before = everything(lab)
     result = chyves(lab, *words)
     assert result.returncode == status, (result.stdout, result.stderr)
     assert everything(lab) == before
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("chyves: ")
-    return last.removeprefix("chyves: ")
+    _, mark, told = f"\n{result.stderr}".partition("\nchyves: ")
+    assert mark, result.stderr
+    return told.removesuffix("\n")
+
+
+def sentence(lab: Lab, *words: str, status: int = 1) -> str:
+    """The one sentence by which chyves refuses these words."""
+    told = refused(lab, *words, status=status)
+    assert "\n" not in told
+    return told
 
 
 def zfs(lab: Lab, *words: str) -> str:
@@ -95,7 +101,7 @@ def datasets(lab: Lab, below: str) -> list[str]:
 
 
 def break_zfs(lab: Lab, nth: int, fault: str) -> None:
-    """Let the nth command that changes something fail, or let chyves be killed at it; the others pass."""
+    """Let the nth command that changes something fail, or let chyves be killed after it; the others pass."""
     real, count = mend_zfs(lab), lab.top / "steps"
     count.write_text("0")
     what = FAULTS[fault].format(real=real)

@@ -25,8 +25,9 @@ def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
 def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
     dataset, old = f"{parent}/{name}", f"{parent}/{leftovers.OLD}{name}"
     below = host.zfs.below(dataset)
-    question = "\n".join([*(f"{each} will be destroyed" for each in below), f"Delete {name}?"])
-    if not (host.dry or host.terminal.confirm(question, yes)):
+    for each in below:
+        host.terminal.say(2 if yes or host.dry else 0, f"{each} will be destroyed")
+    if not (host.dry or host.terminal.confirm(f"{name}: delete it", yes)):
         return
     doomed = [each.replace(dataset, old, 1) for each in below]
     host.terminal.say(1, f"{name}: deleting")

@@ -179,8 +179,8 @@ class _Import:
                     f"{self.source.name}: user and password are left out of the line that fetches it"
                 )
             run.do("fetch", "-o", fetched, self.source.place.url)
-        else:
-            run.do("cp", str(self.file), fetched)
+        elif self.file:
+            run.do("cp", str(self.file.absolute()), fetched)
         if self.checksum:
             run.do(self.checksum.kind, "-c", self.checksum.digits, fetched)
         if self.source.packing:

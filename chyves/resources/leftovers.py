@@ -17,8 +17,11 @@ UNFINISHED = {NEW: "was not brought to its end; it is taken back", OLD: "was not
 
 @contextmanager
 def changing(host: Host, kind: str, name: str) -> Iterator[None]:
-    """Hold the lock of one resource; a download of an hour keeps nobody from anything else. Raises Busy."""
-    with host.locks.hold(_lock(kind, name)):
+    """Hold the lock of one resource: a download of an hour keeps nobody from anything else, and is not waited for.
+
+    Raises Busy.
+    """
+    with host.locks.hold(_lock(kind, name), wait=1):
         yield
 
 

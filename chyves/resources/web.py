@@ -60,7 +60,8 @@ class WebServer:
         return headers | {"Range": f"bytes={offset}-", "If-Range": mark} if offset else headers
 
     def _answer(self, response: HTTPResponse) -> Answer:
-        if response.headers.get("Content-Encoding", "identity") == "gzip" and not self.address.path.endswith("gz"):
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding != "identity" and not self.address.path.lower().endswith((".gz", ".xz")):
             response.close()
             raise Refused(f"{self.shown}: packs the file though it was asked not to; try another server")
         start, total = _part(response)

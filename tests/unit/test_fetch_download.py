@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import random
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -205,6 +209,51 @@ def test_redirects_to_elsewhere_are_not(web: WebFiles, target: str) -> None:
     with pytest.raises(ChyvesError) as error:
         give(web, Served(b"", redirect=target)).run()
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    made = subprocess.run(["openssl", *words.split(), "-keyout", "-"], capture_output=True, text=True, check=True)
+    file.write_text(made.stdout)
+    return file
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[WebFiles]:
+    server = WebFiles()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server):
+        yield server
+
+
+def test_https(secure: WebFiles, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    secure.files["/x.iso"] = Served(DATA, breaks=[100_000])
+    assert Trial(secure.url("/x.iso").replace("http", "https")).run() == DATA
+
+
+def test_https_from_somebody_unknown(secure: WebFiles) -> None:
+    secure.files["/x.iso"] = Served(DATA)
+    with pytest.raises(ChyvesError, match="certificate verify failed"):
+        Trial(secure.url("/x.iso").replace("http", "https")).run()
+
+
+def test_a_redirect_from_https_to_http_is_not_followed(
+    secure: WebFiles, web: WebFiles, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    web.files["/x.iso"] = Served(DATA)
+    secure.files["/x.iso"] = Served(b"", redirect=web.url("/x.iso"))
+    with pytest.raises(ChyvesError, match="leads on to http, which is not followed"):
+        Trial(secure.url("/x.iso").replace("http", "https")).run()
+    assert web.files["/x.iso"].asked == []
 
 
 def test_redirects_in_a_ring_end(web: WebFiles) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -64,17 +65,16 @@ def test_a_relative_directory_is_one_too(tmp_path: Path, monkeypatch: pytest.Mon
 def test_only_the_owner_of_the_directory_is_privileged(tmp_path: Path) -> None:
     host = Host.open({"CHYVES_LAB": str(directory(tmp_path))})
     os.chown(host.root, 1234, 1234)
-    assert host.privileged
-    for above in (tmp_path, *tmp_path.parents[:-2]):
-        above.chmod(0o755)
-    found = []
-    for user in (1234, 4321):
-        os.seteuid(user)
-        try:
+    found = [host.privileged]
+    with tempfile.TemporaryDirectory() as place:
+        # The directories of pytest cannot be looked into by others.
+        os.chmod(place, 0o755)
+        host.root = host.root.rename(f"{place}/root")
+        for user in (1234, 4321):
+            os.seteuid(user)
             found.append(host.privileged)
-        finally:
             os.seteuid(0)
-    assert found == [True, False]
+    assert found == [True, True, False]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")

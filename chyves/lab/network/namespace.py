@@ -158,8 +158,10 @@ def _changes(old: Interface, new: Interface) -> Iterator[str]:
         yield f"link set {name} address {new.ether}"
     if old.bridge != new.bridge:
         yield f"link set {name} master {new.bridge}" if new.bridge else f"link set {name} nomaster"
-    if (new.bridge, "PRIVATE" in new.member_flags) != (old.bridge, "PRIVATE" in old.member_flags) and new.bridge:
-        yield f"link set {name} type bridge_slave isolated {'on' if 'PRIVATE' in new.member_flags else 'off'}"
+    was_private = old.bridge == new.bridge and "PRIVATE" in old.member_flags
+    is_private = "PRIVATE" in new.member_flags
+    if new.bridge and is_private != was_private:
+        yield f"link set {name} type bridge_slave isolated {'on' if is_private else 'off'}"
     if old.mtu != new.mtu:
         yield f"link set {name} mtu {new.mtu}"
     if old.up != new.up:

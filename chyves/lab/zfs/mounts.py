@@ -52,11 +52,10 @@ def settle(state: State, dataset: Dataset, settings: Settings, mounting: bool = 
 
 def _mount_new(state: State, dataset: Dataset, settings: Settings, place: str | None) -> str | None:
     complaint = obstacle(state, dataset, settings, place) if place else None
-    if not place or complaint:
-        state.then("directory", state.stored(dataset.id))
-        return complaint
-    mount(state, dataset, place)
-    return None
+    state.then("directory", state.stored(dataset.id))
+    if place and not complaint:
+        mount(state, dataset, place)
+    return complaint
 
 
 def obstacle(state: State, dataset: Dataset, settings: Settings, place: str) -> str | None:

@@ -36,7 +36,8 @@ def install(host: Host, pool: str) -> None:
         plan = _Plan(pool, altroot, primary=not holdings.pools)
         host.terminal.say(1, f"{pool}: making the datasets of chyves, as the {plan.role} pool")
         _make(host, plan)
-    host.terminal.say(2, f"{pool}: has datasets of chyves now, at {plan.mountpoint}")
+    if not host.dry:
+        host.terminal.say(2, f"{pool}: has datasets of chyves now, at {plan.mountpoint}")
 
 
 @dataclass(frozen=True)

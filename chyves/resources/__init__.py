@@ -1,1 +1,1 @@
-"""ISO images and firmware: brought, shown, deleted."""
+"""ISO images and firmware: imported, shown, deleted."""

@@ -33,8 +33,9 @@ def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
     host.terminal.say(1, f"{name}: deleting")
     with Undo() as undo:
         undo.do(lambda: host.zfs.rename(dataset, old), lambda: host.zfs.rename(old, dataset), f"bring {name} back")
-        undo.do(lambda: host.zfs.destroy_all(old, doomed), lambda: None, "bring it back")
-    host.terminal.say(2, f"{name}: deleted")
+        undo.do(lambda: host.zfs.destroy_all(old, doomed), lambda: None, f"make {name} again")
+    if not host.dry:
+        host.terminal.say(2, f"{name}: deleted")
 
 
 def _refuse_used(host: Host, holdings: Holdings, kind: str, name: str) -> None:

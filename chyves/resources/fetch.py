@@ -1,4 +1,4 @@
-"""Bringing an ISO image or a firmware: from a file or a server into a dataset of its own on the primary pool.
+"""Importing an ISO image or a firmware: from a file or a server into a dataset of its own on the primary pool.
 
 It is built as `ISO/.new-NAME` and there at once by one rename, so a broken download leaves nothing.
 """
@@ -32,7 +32,7 @@ MODE = 0o644
 
 
 def fetch(host: Host, kind: str, source: str, checksum: str | None = None, yes: bool = False) -> None:
-    """Bring an image (`iso`) or a firmware (`firmware`), whole or not at all.
+    """Import an image (`iso`) or a firmware (`firmware`), whole or not at all.
 
     The checksum is that of the file as it was fetched, before it is unpacked. Raises ChyvesError where the source, the
     name or the checksum is not right, there is no room, or there is such a resource already.
@@ -79,7 +79,7 @@ def _ask_checksum(host: Host, source: Source, yes: bool) -> Checksum | None:
     answer = None if yes or host.dry else host.terminal.ask(question)
     if answer and answer.strip():
         return read_checksum(answer.strip())
-    host.terminal.warn(f"{source.name}: is brought without a checksum; what the server sends is believed")
+    host.terminal.warn(f"{source.name}: is imported without a checksum; what the server sends is believed")
     return None
 
 
@@ -126,15 +126,16 @@ class _Import:
     def run(self) -> None:
         """Build the dataset, fill it, give it its name."""
         name, zfs, final = self.source.name, self.host.zfs, f"{self.parent}/{self.source.name}"
-        bring = self._show if self.host.dry else self._bring
-        self.host.terminal.say(1, f"{name}: bringing from {self.source.shown}")
+        fill = self._show if self.host.dry else self._fill
+        self.host.terminal.say(1, f"{name}: importing from {self.source.shown}")
         with Undo() as undo:
             undo.do(lambda: zfs.create(self.new), lambda: leftovers.discard(self.host, self.new), f"destroy {self.new}")
-            undo.do(bring, lambda: None, "empty it")
+            undo.do(fill, lambda: None, "empty it")
             undo.do(lambda: zfs.rename(self.new, final), lambda: zfs.rename(final, self.new), f"rename {final}")
-        self.host.terminal.say(2, f"{name}: is among the {RESOURCES[self.kind]} of {self.holdings.primary.name}")
+        if not self.host.dry:
+            self.host.terminal.say(2, f"{name}: imported")
 
-    def _bring(self) -> None:
+    def _fill(self) -> None:
         with at_once(), _told(self.source.name):
             room = int(self.host.zfs.get(self.new, "available"))
             with _created(self.fetched) as target:

@@ -1,4 +1,4 @@
-"""What a crash left of resources: half-brought ones are taken back, half-deleted ones are finished."""
+"""What a crash left of resources: half-imported ones are taken back, half-deleted ones are finished."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from chyves.host.machine import Host
 from chyves.pools.holdings import RESOURCES, Holdings
 
 NEW, OLD = ".new-", ".old-"
-"""What a dataset's name begins with while its resource is being brought, and deleted."""
+"""What a dataset's name begins with while its resource is being imported, and deleted."""
 
-UNFINISHED = {NEW: "was not brought to its end; it is taken back", OLD: "was not deleted to its end; it is finished"}
+UNFINISHED = {NEW: "was not imported to its end; it is taken back", OLD: "was not deleted to its end; it is finished"}
 
 
 @contextmanager

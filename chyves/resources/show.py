@@ -35,7 +35,7 @@ def _row(host: Host, name: str, file: Path) -> Row:
         status = file.stat()
     except OSError as error:
         host.terminal.warn(
-            f"{name}: {file} cannot be looked at: {error.strerror}; bring it again, or mount its dataset"
+            f"{name}: {file} cannot be looked at: {error.strerror}; import it again, or mount its dataset"
         )
         return Row(values)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.st_mtime))

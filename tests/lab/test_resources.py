@@ -1,4 +1,4 @@
-"""Bringing, showing and deleting images and firmware on a lab."""
+"""Importing, showing and deleting images and firmware on a lab."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ DIRECTORIES = {"iso": "ISO", "firmware": "Firmware"}
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Lab]:
-    """A lab whose pool has the datasets of chyves, made once: its tests bring and delete, or change nothing."""
+    """A lab whose pool has the datasets of chyves, made once: its tests import and delete, or change nothing."""
     top = Path(tempfile.mkdtemp(prefix="lab"))
     create.create(str(top))
     lab = Lab.open(top)
@@ -136,7 +136,7 @@ def test_without_a_checksum_there_is_a_warning(host: Lab, web: WebFiles) -> None
     web.files["/x.iso"] = Served(DATA)
     result = chyves(host, "iso", "import", web.url("/x.iso"))
     assert (result.returncode, result.stdout) == (0, "")
-    assert "x.iso: is brought without a checksum" in result.stderr
+    assert "x.iso: is imported without a checksum" in result.stderr
 
 
 PACK: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "xz": lzma.compress}
@@ -275,7 +275,7 @@ def test_killed_in_the_middle_of_a_download(host: Lab, web: WebFiles, tmp_path: 
     assert done(host, "list", "iso", "-H") == ""
     (tmp_path / "other.iso").write_bytes(DATA)
     result = chyves(host, "iso", "import", str(tmp_path / "other.iso"))
-    assert "x.iso: was not brought to its end; it is taken back" in result.stderr
+    assert "x.iso: was not imported to its end; it is taken back" in result.stderr
     done(host, "iso", "delete", "other.iso", "--yes")
     assert everything(host) == before
 
@@ -457,5 +457,5 @@ def test_on_a_terminal_the_checksum_is_asked_for(host: Lab, web: WebFiles) -> No
     assert "warning" not in screen
     assert "x.iso: [##############################] 100% 0.3 of 0.3 MiB" in screen
     screen = on_a_terminal(host, [""], "iso", "import", web.url("/y.iso"))
-    assert "y.iso: is brought without a checksum" in screen
+    assert "y.iso: is imported without a checksum" in screen
     assert len(done(host, "list", "iso", "-H").splitlines()) == 2

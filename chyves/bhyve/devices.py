@@ -102,11 +102,11 @@ def _nics(guest: Guest, facts: Chassis) -> list[Device]:
 
 
 def _switch_port(interface: str, guest_name: str) -> str:
-    """A VALE switch with a port: bhyve wants one, and where the user named none, any that no other guest has does."""
+    """A VALE switch with a port: bhyve wants one, and where the user named none, one of the guest's own."""
     if ":" in interface:
         return interface
-    room = SWITCH_PORT_LENGTH - len(interface) - 1
-    return f"{interface}:{hashlib.sha256(f'{guest_name} {interface}'.encode()).hexdigest()[: min(room, 6)]}"
+    port = hashlib.sha256(f"{guest_name} {interface}".encode()).hexdigest()
+    return f"{interface}:{port}"[:SWITCH_PORT_LENGTH]
 
 
 def _pcidevs(guest: Guest) -> list[Device]:

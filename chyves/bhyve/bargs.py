@@ -13,7 +13,7 @@ BHYVE = "aehuwxACDHIMPSWYk:f:o:p:G:c:s:m:n:l:K:U:r:"
 BHYVELOAD = "CSc:d:e:h:l:m:"
 IN_SOME_RELEASES = frozenset("fkKMnor")
 """Options that not every release has; the others may be accepted without standing in `bhyve -h`."""
-OWN_BHYVE = {  # -M: reboots stay inside bhyve, and chyves must see them
+OWN_BHYVE = {
     "-c": "cpu",
     "-m": "ram",
     "-s": "pcidev_{n}, bhyve_disk_type and bhyve_net_type",
@@ -21,6 +21,7 @@ OWN_BHYVE = {  # -M: reboots stay inside bhyve, and chyves must see them
     "-h": "",
     "-M": "",
 }
+"""What chyves gives itself, and where it takes it from; with -M reboots would stay inside bhyve, unseen by chyves."""
 OWN_BHYVELOAD = {"-c": "serial", "-m": "ram"}
 
 Options = list[tuple[str, str]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from chyves.bhyve import bargs, pcidevs
 from chyves.bhyve.devices import DISK, devices, shows_screen
@@ -23,21 +23,17 @@ Where = Mapping[str, Address]
 
 def check(guest: Guest, facts: Facts, medium: str | None, where: Where) -> None:
     """Raise ChyvesError for the first thing that keeps the guest from starting on this host with these devices."""
-    rules: tuple[Callable[[], None], ...] = (
-        lambda: _life(guest, facts),
-        lambda: bargs.check(guest, facts),
-        lambda: _processors(guest, facts),
-        lambda: _memory(guest, facts),
-        lambda: _loader(guest, facts, medium),
-        lambda: _screen(guest, facts),
-        lambda: _paths(guest, facts, medium),
-        lambda: _block_options(guest, facts),
-        lambda: _disk_slots(guest, facts, where),
-        lambda: pcidevs.check(guest, facts),
-        lambda: _known_devices(guest, facts, medium, where),
-    )
-    for rule in rules:
-        rule()
+    _life(guest, facts)
+    bargs.check(guest, facts)
+    _processors(guest, facts)
+    _memory(guest, facts)
+    _loader(guest, facts, medium)
+    _screen(guest, facts)
+    _paths(guest, facts, medium)
+    _block_options(guest, facts)
+    _disk_slots(guest, facts, where)
+    pcidevs.check(guest, facts)
+    _known_devices(guest, facts, medium, where)
 
 
 def warnings(guest: Guest, facts: Facts) -> Iterable[str]:
@@ -66,23 +62,15 @@ def _life(guest: Guest, facts: Facts) -> None:
 
 
 def _processors(guest: Guest, facts: Facts) -> None:
+    if not facts.host.unrestricted:
+        lacking = "needs unrestricted guest mode, which this host's processor does not have"
+        if guest.loader != "bhyveload":
+            raise ChyvesError(f"{facts.name}: loader: {guest.loader} {lacking}; use bhyveload")
+        if guest.cpu > 1:
+            raise ChyvesError(f"{facts.name}: cpu: more than 1 {lacking}; use 1")
     if guest.cpu > facts.host.cpus:
-        raise ChyvesError(
-            f"{facts.name}: cpu: {guest.cpu} is more than this host has ({facts.host.cpus}); "
-            f"use at most {facts.host.cpus}"
-        )
-    if facts.host.unrestricted:
-        return
-    if guest.loader != "bhyveload":
-        raise ChyvesError(
-            f"{facts.name}: loader: {guest.loader} needs unrestricted guest mode, which this host's processor "
-            "does not have; use bhyveload"
-        )
-    if guest.cpu > 1:
-        raise ChyvesError(
-            f"{facts.name}: cpu: more than 1 needs unrestricted guest mode, which this host's processor "
-            "does not have; use 1"
-        )
+        most = facts.host.cpus
+        raise ChyvesError(f"{facts.name}: cpu: {guest.cpu} is more than this host has ({most}); use at most {most}")
 
 
 def _memory(guest: Guest, facts: Facts) -> None:

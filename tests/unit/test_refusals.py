@@ -35,7 +35,7 @@ FACTS = Facts(
 GUEST = {"loader": "uefi", "uefi_firmware": "BHYVE_UEFI.fd", "net_ifaces": "tap50", "tap50_mac": "58:9c:fc:00:00:01"}
 VNC = {"uefi_console_output": "vnc", "uefi_vnc_port": "5900"}
 LOADED = {"loader": "bhyveload"}
-PLAIN_CPU = {"unrestricted": False}
+PLAIN_CPU = {"unrestricted": False, "cpus": 1}
 TWO_DISKS = (Disk("disk0", "/dev/zvol/tank/disk0"), Disk("disk1", "/dev/zvol/tank/disk0"))
 KEPT = {"pci_slots": "disk0=4:0,disk1=5:0,disk2=6:0,disk3=7:0"}
 FOUR_DISKS = tuple(Disk(f"disk{number}", f"/dev/zvol/tank/disk{number}") for number in range(4))

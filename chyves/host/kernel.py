@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.run import Runner
 
+TAP = ("if_tap", "if_tuntap")
 TUNTAP_SINCE = 1300029
 """The osreldate at which if_tap and if_tun became if_tuntap (kldstat(8) knows only the name of its own release)."""
 
@@ -38,8 +39,8 @@ class Kernel:
     def load(self, modules: Sequence[str]) -> None:
         """Load those of the modules that are missing.
 
-        `if_tuntap` is asked for as `if_tap` where the release calls it so. Raises ChyvesError with what kldload said,
-        or where vmm is loaded but cannot work on this machine.
+        `if_tap` and `if_tuntap` are one, asked for by the name that the release has. Raises ChyvesError with what
+        kldload said, or where vmm is loaded but cannot work on this machine.
         """
         missing = [self._name(module) for module in modules if not self.loaded(module)]
         if not missing:
@@ -72,7 +73,10 @@ class Kernel:
         self.run.do("sysctl", f"{name}={value}")
 
     def _name(self, module: str) -> str:
-        return "if_tap" if module == "if_tuntap" and self.release() < TUNTAP_SINCE else module
+        """A module as this release calls it."""
+        if module not in TAP:
+            return module
+        return "if_tap" if self.release() < TUNTAP_SINCE else "if_tuntap"
 
     def _vmm_is_dead(self, missing: Sequence[str]) -> bool:
         """Whether the file of vmm is loaded without the module: what a CPU that cannot run bhyve looks like."""

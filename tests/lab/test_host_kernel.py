@@ -32,6 +32,19 @@ def test_the_missing_modules_are_loaded_in_any_release(new_lab: NewLab, release:
     kernel.load(MODULES)
 
 
+@pytest.mark.parametrize("release", ["11.0", "14.3"])
+def test_the_module_of_taps_goes_by_both_its_names(
+    new_lab: NewLab, release: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab = new_lab(release)
+    opened(lab).kernel.load(["if_tap"])
+    dry = opened(lab, dry=True).kernel
+    assert dry.loaded("if_tap")
+    assert dry.loaded("if_tuntap")
+    dry.load(["if_tap", "if_tuntap"])
+    assert capfd.readouterr().out == ""
+
+
 def test_only_what_is_missing_is_loaded(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     opened(lab).kernel.load(["nmdm"])
     opened(lab, dry=True).kernel.load(MODULES)

@@ -63,6 +63,15 @@ def test_a_fault_takes_all_back_last_first_but_not_the_step_that_failed(done: li
     assert done == ["a", "b", "c", "-b", "-a"]
 
 
+def test_a_step_may_be_taken_back_by_an_earlier_one(done: list[str]) -> None:
+    with pytest.raises(ChyvesError) as caught, Undo() as undo:
+        step(undo, done, "a")
+        assert undo.do(lambda: 7) == 7
+        undo.do(fail)
+    assert done == ["a", "-a"]
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_a_step_back_that_fails_is_told_and_the_rest_is_taken_back(done: list[str]) -> None:
     def broken() -> None:
         raise OSError("busy")

@@ -71,6 +71,7 @@ class Report:
     """The pipe to the command that started this: one word or sentence, then closed."""
 
     def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)  # bhyve would hold it open for as long as it runs
         self._descriptor: int | None = descriptor
 
     def say(self, text: str) -> None:

@@ -92,14 +92,11 @@ def medians(all_cases: Sequence[Case]) -> list[float]:
 
 
 def typed(lab: Lab, *words: str) -> None:
-    """Run a chyves command in the lab; raises CalledProcessError where it fails."""
-    subprocess.run(
-        [CHYVES, *words],
-        env=os.environ | {"CHYVES_LAB": str(lab.top)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    """Run a chyves command in the lab; ends the bench with its words where it fails."""
+    environment = os.environ | {"CHYVES_LAB": str(lab.top)}
+    done = subprocess.run([CHYVES, *words], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"bench: chyves {' '.join(words)}: {done.stderr.strip()}")
 
 
 def dataset(lab: Lab, *words: str) -> None:

@@ -25,7 +25,7 @@ lint:	## linters, types, rings, shell scripts and the manual
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck $$(grep -rlE '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d .ci tests)
+	shellcheck $$(grep -rlE --exclude='*.py' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d .ci tests)
 	mandoc -T lint -W warning man/chyves.8
 
 bench:	## count processes and system calls of listings, and compare their time

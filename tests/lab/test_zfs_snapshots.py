@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.lab.zfs_lab import Zfs, made
+
+from tests.lab.zfs_lab import Zfs, made, poke
 
 
 @pytest.fixture
@@ -17,17 +18,11 @@ def zfs(tmp_path: Path) -> Zfs:
     return zfs
 
 
-def write(path: Path, text: str) -> None:
-    """Rewrite a file in place, as programs do."""
-    with open(path, "r+" if path.exists() else "w") as file:
-        file.write(text)
-
-
 def test_a_snapshot_keeps_files_that_are_rewritten_in_place(zfs: Zfs) -> None:
     file = zfs.path("zroot/a") / "file"
-    write(file, "before")
+    poke(file, "before")
     zfs.ok("snapshot", "zroot/a@one")
-    write(file, "after!")
+    poke(file, "after!")
     zfs.ok("clone", "zroot/a@one", "zroot/c")
     assert (zfs.path("zroot/c") / "file").read_text() == "before"
     assert file.read_text() == "after!"
@@ -35,12 +30,12 @@ def test_a_snapshot_keeps_files_that_are_rewritten_in_place(zfs: Zfs) -> None:
 
 def test_a_snapshot_has_modes_links_and_times_and_not_what_is_mounted_below(zfs: Zfs) -> None:
     top = zfs.path("zroot/a")
-    write(top / "script", "#!")
+    poke(top / "script", "#!")
     (top / "script").chmod(0o755)
     os.link(top / "script", top / "second")
     os.symlink("nowhere", top / "link")
     os.mkfifo(top / "fifo")
-    write(zfs.path("zroot/a/b") / "child", "x")
+    poke(zfs.path("zroot/a/b") / "child", "x")
     zfs.ok("snapshot", "zroot/a@one")
     zfs.ok("clone", "zroot/a@one", "zroot/c")
     copy = zfs.path("zroot/c")
@@ -97,14 +92,14 @@ def test_words_that_are_no_snapshot(zfs: Zfs) -> None:
 
 def test_rollback_brings_back_files_and_leaves_children_alone(zfs: Zfs) -> None:
     top = zfs.path("zroot/a")
-    write(top / "kept", "old")
+    poke(top / "kept", "old")
     (top / "directory").mkdir()
-    write(top / "directory/inner", "old")
+    poke(top / "directory/inner", "old")
     zfs.ok("snapshot", "zroot/a@one")
-    write(top / "kept", "new")
+    poke(top / "kept", "new")
     (top / "directory/inner").unlink()
-    write(top / "added", "new")
-    write(zfs.path("zroot/a/b") / "child", "stays")
+    poke(top / "added", "new")
+    poke(zfs.path("zroot/a/b") / "child", "stays")
     inode = top.stat().st_ino
     zfs.ok("rollback", "zroot/a@one")
     assert (top / "kept").read_text() == "old"
@@ -116,10 +111,10 @@ def test_rollback_brings_back_files_and_leaves_children_alone(zfs: Zfs) -> None:
 
 def test_rollback_of_a_volume_changes_it_under_whoever_has_it_open(zfs: Zfs) -> None:
     node = zfs.device("zroot/a/v")
-    write(node, "old")
+    poke(node, "old")
     zfs.ok("snapshot", "zroot/a/v@one")
     zfs.ok("set", "volsize=2M", "zroot/a/v")
-    write(node, "new")
+    poke(node, "new")
     with open(node) as held:
         zfs.ok("rollback", "zroot/a/v@one")
         assert held.read(3) == "old"
@@ -224,7 +219,7 @@ def test_a_bookmark_outlives_its_snapshot(zfs: Zfs) -> None:
 
 def test_visible_snapshots_can_be_looked_into(zfs: Zfs) -> None:
     top = zfs.path("zroot/a")
-    write(top / "file", "old")
+    poke(top / "file", "old")
     zfs.ok("snapshot", "zroot/a@one")
     assert not (top / ".zfs").exists()
     zfs.ok("set", "snapdir=visible", "zroot")
@@ -243,10 +238,10 @@ def test_visible_snapshots_can_be_looked_into(zfs: Zfs) -> None:
 
 
 def test_visible_snapshots_of_volumes_have_nodes(zfs: Zfs) -> None:
-    write(zfs.device("zroot/a/v"), "old")
+    poke(zfs.device("zroot/a/v"), "old")
     zfs.ok("snapshot", "zroot/a/v@one")
     zfs.ok("set", "snapdev=visible", "zroot/a/v")
-    write(zfs.device("zroot/a/v"), "new")
+    poke(zfs.device("zroot/a/v"), "new")
     with open(zfs.device("zroot/a/v@one")) as node:
         assert node.read(3) == "old"
     zfs.ok("rename", "zroot/a", "zroot/d")

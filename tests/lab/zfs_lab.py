@@ -5,11 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
 from chyves.lab.place import Lab
 from chyves.lab.zfs import commands
+
+
+def poke(path: Path, text: str) -> None:
+    """Write over the beginning of a file or volume in place, as programs do."""
+    with open(path, "r+" if path.exists() else "w") as file:
+        file.write(text)
+
+
+def peek(path: Path, length: int) -> str:
+    """The beginning of a file or volume."""
+    with open(path) as file:
+        return file.read(length)
 
 
 class Said(NamedTuple):
@@ -86,6 +100,65 @@ class Zfs:
     def device(self, name: str) -> Path:
         """Where the node of a volume (or of its snapshot) is."""
         return self.lab.root / "dev/zvol" / name
+
+
+def picture(zfs: Zfs) -> dict[str, object]:
+    """All datasets with what tells them apart and what is in them, but for what is new in every run (guids, times)."""
+    columns = "name,type,origin,mounted,mountpoint,volsize,refreservation,userrefs,x:y"
+    rows = [line.split("\t") for line in zfs("list", "-Hp", "-t", "all", "-o", columns).out.splitlines()]
+    told: dict[str, object] = {row[0]: (row, inside) for row, inside in zip(rows, all_contents(zfs, rows), strict=True)}
+    nodes = zfs.lab.root / "dev/zvol"
+    told["nodes"] = sorted(str(node.relative_to(nodes)) for node in nodes.rglob("*"))
+    told["views"] = sorted(str(view) for view in zfs.lab.root.rglob(".zfs/snapshot/*"))
+    return told
+
+
+def contents(zfs: Zfs, name: str) -> dict[str, str]:
+    """What is in the files of a dataset, by path; of a volume the first bytes."""
+    return all_contents(zfs, [[name]])[0]
+
+
+def all_contents(zfs: Zfs, rows: list[list[str]]) -> list[dict[str, str]]:
+    with contextlib.closing(sqlite3.connect(zfs.lab.state / "zfs.db")) as db:
+        known = {name: rest for name, *rest in db.execute("SELECT name, id, place, head FROM dataset")}
+    mounted = {place for _, place, _ in known.values() if place}
+    return [_files(zfs, *known[row[0]], mounted) if "#" not in row[0] else {} for row in rows]
+
+
+def _files(zfs: Zfs, number: int, place: str | None, head: str, mounted: set[str]) -> dict[str, str]:
+    top = Path(place or zfs.lab.state / "zfs" / str(number))
+    if head == "volume":
+        return {"": peek(top, 16)}
+    found: dict[str, str] = {}
+    for directory, below, files in os.walk(top):
+        below[:] = [one for one in below if f"{directory}/{one}" not in mounted and one != ".zfs"]
+        found.update({os.path.relpath(f"{directory}/{file}", top): Path(directory, file).read_text() for file in files})
+    return found
+
+
+def disagreements(zfs: Zfs) -> list[str]:
+    """Where the state and the files of a lab do not agree; nothing when all is well."""
+    store, nodes = zfs.lab.state / "zfs", zfs.lab.root / "dev/zvol"
+    with contextlib.closing(sqlite3.connect(zfs.lab.state / "zfs.db")) as db:
+        rows = db.execute("SELECT id, name, kind, head, volsize, place FROM dataset").fetchall()
+        wrong = [f"step left: {row}" for row in db.execute("SELECT * FROM journal")]
+    stored, placed = set[str](), set[str]()
+    for number, name, kind, head, volsize, place in rows:
+        if kind == "bookmark":
+            continue
+        (placed if place else stored).add(place or str(number))
+        data = Path(place) if place else store / str(number)
+        if head == "filesystem" and not data.is_dir():
+            wrong.append(f"{name}: no directory {data}")
+        if head == "volume" and (not data.is_file() or data.stat().st_size != volsize):
+            wrong.append(f"{name}: {data} is not a volume of {volsize}")
+        if kind == "volume" and place and place != f"{nodes}/{name}":
+            wrong.append(f"{name}: node at {place}")
+    kept = [path for path in store.iterdir() if path.name.isdigit()]
+    wrong += [f"left in the store: {path}" for path in kept if path.name not in stored]
+    wrong += [f"left over: {path}" for path in (store / "staging").iterdir()]
+    files = [path for path in nodes.rglob("*") if path.is_file() and not path.is_symlink()]
+    return wrong + [f"a node too many: {path}" for path in files if str(path) not in placed]
 
 
 def made(top: Path, release: str = "14.3") -> Zfs:

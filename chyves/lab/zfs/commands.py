@@ -13,12 +13,16 @@ from chyves.lab.zfs.state import State
 
 
 class Command(NamedTuple):
-    """A command: the module and function that do it, its usage lines, whether the usage lists the properties."""
+    """A command: the module and function that do it, its usage lines, whether the usage lists the properties.
+
+    One that only `reads` sees all of the state at one moment, whatever others change meanwhile.
+    """
 
     module: str
     function: str
     usage: tuple[str, ...]
     properties: bool = False
+    reads: bool = False
 
 
 _ALIASES = {"umount": "unmount", "recv": "receive", "snap": "snapshot"}
@@ -62,7 +66,8 @@ _ZFS = {
             "list [-Hp] [-r|-d max] [-o property[,...]] [-s property]...",
             "    [-S property]... [-t type[,...]] [filesystem|volume|snapshot] ...",
         ),
-        True,
+        properties=True,
+        reads=True,
     ),
     "set": Command("setting", "set_", ("set [-u] <property=value> ... <filesystem|volume|snapshot> ...",), True),
     "get": Command(
@@ -72,13 +77,14 @@ _ZFS = {
             "    [-t type[,...]] [-s source[,...]]",
             '    <"all" | property[,...]> [filesystem|volume|snapshot|bookmark] ...',
         ),
-        True,
+        properties=True,
+        reads=True,
     ),
     "inherit": Command("setting", "inherit", ("inherit [-rS] <property> <filesystem|volume|snapshot> ...",), True),
     "mount": Command("mounting", "mount", ("mount", "mount [-flvO] [-o opts] <-a | filesystem>")),
     "unmount": Command("mounting", "unmount", ("unmount [-fu] <-a | filesystem|mountpoint>",)),
     "hold": Command("holds", "hold", ("hold [-r] <tag> <snapshot> ...",)),
-    "holds": Command("holds", "holds", ("holds [-rHp] <snapshot> ...",)),
+    "holds": Command("holds", "holds", ("holds [-rHp] <snapshot> ...",), reads=True),
     "release": Command("holds", "release", ("release [-r] <tag> <snapshot> ...",)),
     "send": Command("streams", "send", ("send <snapshot>",)),
     "receive": Command("streams", "receive", ("receive <filesystem|volume|snapshot>",)),
@@ -95,11 +101,12 @@ _ZPOOL = {
     ),
     "destroy": Command("pools", "destroy", ("destroy [-f] <pool>",)),
     "list": Command(
-        "pool_listing", "list_", ("list [-gHLpPv] [-o property[,...]] [-T d|u] [pool] ...", "    [interval [count]]")
+        "pool_listing", "list_", ("list [-gHLpPv] [-o property[,...]] [-T d|u] [pool] ...", "    [interval [count]]"),
+        reads=True,
     ),
-    "status": Command("pool_status", "status", ("status [-DegiLpPstvx] [-T d|u] [pool] ...",)),
+    "status": Command("pool_status", "status", ("status [-DegiLpPstvx] [-T d|u] [pool] ...",), reads=True),
     "get": Command(
-        "pool_listing", "get", ('get [-Hp] [-o "all" | field[,...]] <"all" | property[,...]> <pool> ...',)
+        "pool_listing", "get", ('get [-Hp] [-o "all" | field[,...]] <"all" | property[,...]> <pool> ...',), reads=True
     ),
     "set": Command("pools", "set_", ("set <property=value> <pool>",)),
     "export": Command("pools", "export", ("export [-af] <pool> ...",)),
@@ -137,6 +144,8 @@ def _do(lab: Lab, command: Command, words: Sequence[str]) -> int:
     )
     state = State(lab)
     try:
+        if command.reads:
+            state.db.execute("BEGIN")
         return act(state, words)
     finally:
         state.close()

@@ -67,7 +67,7 @@ def _move(step: Step) -> None:
 
 def _mount(step: Step) -> None:
     """The file system at `source` appears at `target`; what was there is put aside, as a mount hides it."""
-    if not os.path.lexists(step.source):  # it has been moved before the kill, or somebody removed it while it was mounted
+    if not os.path.lexists(step.source):  # moved before the kill; or somebody removed it while it was mounted
         os.makedirs(step.target, exist_ok=True)
         return
     os.makedirs(os.path.dirname(step.target), exist_ok=True)
@@ -108,6 +108,8 @@ def _prune(step: Step) -> None:
     while path != step.target and path.startswith(step.target):
         try:
             os.rmdir(path)
+        except FileNotFoundError:  # as far as a killed command came
+            pass
         except OSError:
             return
         path = os.path.dirname(path)

@@ -152,9 +152,10 @@ def _device_size(state: State, word: str) -> int:
     if not word.startswith("/"):
         raise Refused(f"cannot open '{word}': no such device in /dev\nmust be a full path or shorthand device name")
     try:
+        size = path.stat().st_size
         if not path.is_file():
             raise Refused(f"cannot use '{word}': must be a GEOM provider or regular file")
-        return path.stat().st_size
+        return size
     except OSError as error:
         raise Refused(f"cannot open '{word}': {error.strerror}") from None
 

@@ -73,8 +73,11 @@ def _files(path: str, below: str, mounted: frozenset[str] | set[str]) -> Iterato
         if entry.is_dir(follow_symlinks=False):
             if entry.path not in mounted and name != f"/{CONTROL}":
                 yield from _files(entry.path, name, mounted)
-        else:
+            continue
+        try:
             yield name, entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # removed while it was being measured
+            pass
 
 
 class Space:

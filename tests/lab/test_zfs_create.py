@@ -32,7 +32,9 @@ def test_properties_are_set_at_creation(zfs: Zfs) -> None:
     assert (zfs.value("compression", "zroot/chyves"), zfs.source("compression", "zroot/chyves")) == ("lz4", "local")
 
 
-@pytest.mark.parametrize("options", [["-u"], ["-o", "canmount=off"], ["-o", "canmount=noauto"], ["-o", "mountpoint=none"]])
+@pytest.mark.parametrize(
+    "options", [["-u"], ["-o", "canmount=off"], ["-o", "canmount=noauto"], ["-o", "mountpoint=none"]]
+)
 def test_a_file_system_need_not_be_mounted(zfs: Zfs, options: list[str]) -> None:
     zfs.ok("create", *options, "zroot/a")
     assert zfs.value("mounted", "zroot/a") == "no"
@@ -128,18 +130,27 @@ def test_names_that_can(zfs: Zfs, name: str) -> None:
         (["-V", "ten", "zroot/v"], "bad volume size 'ten': bad numeric value 'ten'"),
         (["-V", "10X", "zroot/v"], "bad volume size '10X': invalid numeric suffix 'X'"),
         (["-V", "99999999T", "zroot/v"], "bad volume size '99999999T': numeric value is too large"),
-        (["-V", "1M", "-b", "3K", "zroot/v"], "cannot create 'zroot/v': 'volblocksize' must be power of 2 from 512B to 16M"),
-        (["-V", "1M", "-b", "32M", "zroot/v"], "cannot create 'zroot/v': 'volblocksize' must be power of 2 from 512B to 16M"),
+        (
+            ["-V", "1M", "-b", "3K", "zroot/v"],
+            "cannot create 'zroot/v': 'volblocksize' must be power of 2 from 512B to 16M",
+        ),
+        (
+            ["-V", "1M", "-b", "32M", "zroot/v"],
+            "cannot create 'zroot/v': 'volblocksize' must be power of 2 from 512B to 16M",
+        ),
         (["-V", "1M", "tank/v"], "cannot open 'tank': no such pool"),
         (["-V", "20T", "zroot/v"], "cannot create 'zroot/v': out of space"),
-        (["-V", "1M", "-o", "atime=off", "zroot/v"], "cannot create 'zroot/v': 'atime' does not apply to datasets of this type"),
+        (
+            ["-V", "1M", "-o", "atime=off", "zroot/v"],
+            "cannot create 'zroot/v': 'atime' does not apply to datasets of this type",
+        ),
         (["-o", "volsize=1G", "zroot/f"], "cannot create 'zroot/f': 'volsize' does not apply to datasets of this type"),
         (["-o", "used=1", "zroot/f"], "cannot create 'zroot/f': 'used' is readonly"),
         (["-o", "nonsense=1", "zroot/f"], "cannot create 'zroot/f': invalid property 'nonsense'"),
         (["-o", "atime", "zroot/f"], "missing '=' for property=value argument"),
         (["-o", "a:b=1", "-o", "a:b=2", "zroot/f"], "property 'a:b' specified multiple times"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_made(zfs: Zfs, words: list[str], text: str) -> None:
     assert zfs.refused("create", *words) == text
 

@@ -171,7 +171,10 @@ def test_an_open_volume_is_busy(zfs: Zfs) -> None:
 
 def test_a_file_system_with_somebody_in_it_needs_force(zfs: Zfs) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", "print(); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=zfs.path("zroot/a/b")
+        [sys.executable, "-c", "print(); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=zfs.path("zroot/a/b"),
     ) as program:
         assert program.stdout and program.stdout.readline()
         busy = f"cannot unmount '{zfs.path('zroot/a/b')}': pool or dataset is busy"

@@ -86,7 +86,9 @@ def test_promotion_takes_over_the_snapshot_and_all_older_ones(zfs: Zfs) -> None:
     zfs.ok("rollback", "zroot/c@two")
     assert (zfs.path("zroot/c") / "file").read_text() == "one"
     zfs.ok("destroy", "-r", "zroot/a")
-    assert zfs.refused("destroy", "zroot/c@one").startswith("cannot destroy 'zroot/c@one': snapshot has dependent clones")
+    assert zfs.refused("destroy", "zroot/c@one").startswith(
+        "cannot destroy 'zroot/c@one': snapshot has dependent clones"
+    )
 
 
 def test_promotion_of_a_clone_of_a_clone(zfs: Zfs) -> None:

@@ -71,27 +71,35 @@ def test_a_pool_on_a_file_has_its_size(zfs: Zfs) -> None:
     ("words", "text"),
     [
         (["zroot", "da0"], "cannot create 'zroot': pool already exists"),
-        (["tank", "ada0"],
-         "invalid vdev specification\nuse '-f' to override the following errors:\nada0 is part of active pool 'zroot'"),
-        (["tank", "nodisk"],
-         "cannot open 'nodisk': no such device in /dev\nmust be a full path or shorthand device name"),
+        (
+            ["tank", "ada0"],
+            "invalid vdev specification\nuse '-f' to override the following errors:\nada0 is part of active pool 'zroot'",
+        ),
+        (
+            ["tank", "nodisk"],
+            "cannot open 'nodisk': no such device in /dev\nmust be a full path or shorthand device name",
+        ),
         (["tank", "/none/disk"], "cannot open '/none/disk': No such file or directory"),
         (["tank", "mirror"], "invalid vdev specification: at least one toplevel vdev must be specified"),
-        (["tank/a", "da0"],
-         "cannot create 'tank/a': invalid character '/' in pool name\nuse 'zfs create' to create a dataset"),
+        (
+            ["tank/a", "da0"],
+            "cannot create 'tank/a': invalid character '/' in pool name\nuse 'zfs create' to create a dataset",
+        ),
         (["1tank", "da0"], "cannot create '1tank': name must begin with a letter\npool name may have been omitted"),
         (["mirror2", "da0"], "cannot create 'mirror2': name is reserved\npool name may have been omitted"),
         (["log", "da0"], "cannot create 'log': name is reserved\npool name may have been omitted"),
-        (["ta,nk", "da0"], "cannot create 'ta,nk': invalid character ',' in pool name\npool name may have been omitted"),
+        (
+            ["ta,nk", "da0"],
+            "cannot create 'ta,nk': invalid character ',' in pool name\npool name may have been omitted",
+        ),
         (["t" * 238, "da0"], f"cannot create '{'t' * 238}': name is too long\npool name may have been omitted"),
         (["-O", "foo=1", "tank", "da0"], "cannot create 'tank': invalid property 'foo'"),
         (["-o", "foo=1", "tank", "da0"], "cannot create 'tank': property 'foo' is not a valid pool or vdev property"),
         (["-o", "foo", "tank", "da0"], "missing '=' for -o option"),
-        (["-m", "data", "tank", "da0"],
-         "invalid mountpoint 'data': must be an absolute path, 'legacy', or 'none'"),
+        (["-m", "data", "tank", "da0"], "invalid mountpoint 'data': must be an absolute path, 'legacy', or 'none'"),
         (["-R", "mnt", "tank", "da0"], "invalid alternate root 'mnt': must be an absolute path"),
     ],
-)  # fmt: skip
+)
 def test_pools_that_cannot_be(zfs: Zfs, words: list[str], text: str) -> None:
     assert refused(zfs, "create", *words) == text
 

@@ -120,12 +120,14 @@ def contents(zfs: Zfs, name: str) -> dict[str, str]:
 
 def all_contents(zfs: Zfs, rows: list[list[str]]) -> list[dict[str, str]]:
     with contextlib.closing(sqlite3.connect(zfs.lab.state / "zfs.db")) as db:
-        known = {name: rest for name, *rest in db.execute("SELECT name, id, place, head FROM dataset")}
+        found = db.execute("SELECT name, id, place, head FROM dataset").fetchall()
+    known: dict[str, tuple[int, str | None, str]] = {name: (number, place, head) for name, number, place, head in found}
     mounted = {place for _, place, _ in known.values() if place}
-    return [_files(zfs, *known[row[0]], mounted) if "#" not in row[0] else {} for row in rows]
+    return [_files(zfs, known[row[0]], mounted) if "#" not in row[0] else {} for row in rows]
 
 
-def _files(zfs: Zfs, number: int, place: str | None, head: str, mounted: set[str]) -> dict[str, str]:
+def _files(zfs: Zfs, dataset: tuple[int, str | None, str], mounted: set[str]) -> dict[str, str]:
+    number, place, head = dataset
     top = Path(place or zfs.lab.state / "zfs" / str(number))
     if head == "volume":
         return {"": peek(top, 16)}

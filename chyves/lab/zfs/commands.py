@@ -30,14 +30,16 @@ _ALIASES = {"umount": "unmount", "recv": "receive", "snap": "snapshot"}
 _ZFS = {
     "version": Command("version", "version", ("version",)),
     "create": Command(
-        "create", "create",
+        "create",
+        "create",
         (
             "create [-Pnpuv] [-o property=value] ... <filesystem>",
             "create [-Pnpsv] [-b blocksize] [-o property=value] ... -V <size> <volume>",
         ),
     ),
     "destroy": Command(
-        "destroy", "destroy",
+        "destroy",
+        "destroy",
         (
             "destroy [-fnpRrv] <filesystem|volume>",
             "destroy [-dnpRrv] <filesystem|volume>@<snap>[%<snap>][,...]",
@@ -51,7 +53,8 @@ _ZFS = {
     "clone": Command("clones", "clone", ("clone [-p] [-o property=value] ... <snapshot> <filesystem|volume>",)),
     "promote": Command("clones", "promote", ("promote <clone-filesystem>",)),
     "rename": Command(
-        "rename", "rename",
+        "rename",
+        "rename",
         (
             "rename [-f] <filesystem|volume|snapshot> <filesystem|volume|snapshot>",
             "rename -p [-f] <filesystem|volume> <filesystem|volume>",
@@ -61,7 +64,8 @@ _ZFS = {
     ),
     "bookmark": Command("snapshots", "bookmark", ("bookmark <snapshot|bookmark> <newbookmark>",)),
     "list": Command(
-        "listing", "list_",
+        "listing",
+        "list_",
         (
             "list [-Hp] [-r|-d max] [-o property[,...]] [-s property]...",
             "    [-S property]... [-t type[,...]] [filesystem|volume|snapshot] ...",
@@ -71,7 +75,8 @@ _ZFS = {
     ),
     "set": Command("setting", "set_", ("set [-u] <property=value> ... <filesystem|volume|snapshot> ...",), True),
     "get": Command(
-        "getting", "get",
+        "getting",
+        "get",
         (
             'get [-rHp] [-d max] [-o "all" | field[,...]]',
             "    [-t type[,...]] [-s source[,...]]",
@@ -92,7 +97,8 @@ _ZFS = {
 _ZPOOL = {
     "version": Command("version", "version", ("version",)),
     "create": Command(
-        "pools", "create",
+        "pools",
+        "create",
         (
             "create [-fnd] [-o property=value] ...",
             "    [-O file-system-property=value] ...",
@@ -101,7 +107,9 @@ _ZPOOL = {
     ),
     "destroy": Command("pools", "destroy", ("destroy [-f] <pool>",)),
     "list": Command(
-        "pool_listing", "list_", ("list [-gHLpPv] [-o property[,...]] [-T d|u] [pool] ...", "    [interval [count]]"),
+        "pool_listing",
+        "list_",
+        ("list [-gHLpPv] [-o property[,...]] [-T d|u] [pool] ...", "    [interval [count]]"),
         reads=True,
     ),
     "status": Command("pool_status", "status", ("status [-DegiLpPstvx] [-T d|u] [pool] ...",), reads=True),

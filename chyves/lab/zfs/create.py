@@ -104,9 +104,7 @@ class Wish:
         self.properties["volsize"] = str(volumes.rounded_up(size, block))
         if "s" not in self.options and "refreservation" not in self.properties:
             copies = int(self.properties.get("copies", "1"))
-            self.properties["refreservation"] = str(
-                volumes.reservation(int(self.properties["volsize"]), block, copies)
-            )
+            self.properties["refreservation"] = str(volumes.reservation(int(self.properties["volsize"]), block, copies))
 
     def _block(self, release: str) -> int:
         default = volumes.default_block(release)
@@ -189,5 +187,3 @@ def add_volume(state: State, name: str, kept: dict[str, str], action: str) -> Da
     made = datasets.add(state, name, VOLUME, VOLUME, volsize=size, volblocksize=block)
     settings.put(state, made, kept)
     return made
-
-

@@ -222,5 +222,3 @@ def _reclaimed(state: State, chosen: Sequence[Dataset]) -> int:
 
     space = Space(state, names.pool(chosen[0].name))
     return space.freed(chosen)
-
-

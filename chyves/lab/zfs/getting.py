@@ -156,5 +156,3 @@ def _names(columns: list[Column] | None, release: str) -> list[int]:
 
 def _widths(columns: list[Column] | None, release: str) -> list[int]:
     return [listing.least_width(one) for one in _shown_columns(columns, release)]
-
-

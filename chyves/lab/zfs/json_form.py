@@ -86,7 +86,13 @@ def print_pools(command: str, found: Sequence[Pool], wanted: Sequence[str], exac
         }
         guid = _number(pool.raw("guid")[0], whole)
         told[pool.name] = {
-            "name": pool.name, "type": "POOL", "state": "ONLINE", "pool_guid": guid, "txg": "4", "spa_version": "5000",
-            "zpl_version": "5", "properties": cells,
+            "name": pool.name,
+            "type": "POOL",
+            "state": "ONLINE",
+            "pool_guid": guid,
+            "txg": "4",
+            "spa_version": "5000",
+            "zpl_version": "5",
+            "properties": cells,
         }
     _print(command, pools=told)

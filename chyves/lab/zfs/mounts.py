@@ -30,9 +30,7 @@ def _mounted_at(state: State, place: str) -> bool:
 def mounted(state: State) -> dict[str, Dataset]:
     """The file systems that are mounted, by directory."""
     return {
-        one.place: one
-        for one in datasets.select(state, "WHERE kind = 'filesystem' AND place IS NOT NULL")
-        if one.place
+        one.place: one for one in datasets.select(state, "WHERE kind = 'filesystem' AND place IS NOT NULL") if one.place
     }
 
 

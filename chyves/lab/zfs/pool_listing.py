@@ -12,9 +12,7 @@ from chyves.lab.zfs.refusals import BadUsage, Refused
 from chyves.lab.zfs.space import Space
 from chyves.lab.zfs.state import State
 
-_COLUMNS = (
-    "name,size,allocated,free,checkpoint,expandsize,fragmentation,capacity,dedupratio,health,altroot"
-)
+_COLUMNS = "name,size,allocated,free,checkpoint,expandsize,fragmentation,capacity,dedupratio,health,altroot"
 _SIZES = ("size", "allocated", "free", "freeing", "leaked")
 _PERCENTS = ("capacity", "fragmentation")
 _FIELDS = ("name", "property", "value", "source")

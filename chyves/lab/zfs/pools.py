@@ -50,8 +50,7 @@ class _Wish:
         self.name, *self.vdevs = options.operands
         if "/" in self.name:
             raise Refused(
-                f"cannot create '{self.name}': invalid character '/' in pool name\n"
-                "use 'zfs create' to create a dataset"
+                f"cannot create '{self.name}': invalid character '/' in pool name\nuse 'zfs create' to create a dataset"
             )
         if self.altroot is not None and not self.altroot.startswith("/"):
             raise Refused(f"invalid alternate root '{self.altroot}': must be an absolute path")
@@ -112,9 +111,7 @@ def _create(state: State, wish: _Wish, size: int, kept: dict[str, str], pool_val
     now = Settings(state)
     place = now.mounts_at(wish.name) if now.canmount(wish.name) != "off" else None
     if place and os.path.isdir(place) and os.listdir(place):
-        raise Refused(
-            f"mountpoint '{place}' exists and is not empty\nuse '-m' option to provide a different default"
-        )
+        raise Refused(f"mountpoint '{place}' exists and is not empty\nuse '-m' option to provide a different default")
     return mounts.settle(state, root, now)
 
 
@@ -165,8 +162,10 @@ def _refuse_used_devices(state: State, wish: _Wish) -> None:
         shared = [one for one in devices.split("\n") if one in wish.vdevs and not _GROUP.fullmatch(one)]
         if shared:
             shown = "\n".join(f"{one} is part of active pool '{name}'" for one in shared)
-            hint = "the following errors must be manually repaired:" if "f" in wish.options else (
-                "use '-f' to override the following errors:"
+            hint = (
+                "the following errors must be manually repaired:"
+                if "f" in wish.options
+                else ("use '-f' to override the following errors:")
             )
             raise Refused(f"invalid vdev specification\n{hint}\n{shown}")
 
@@ -277,8 +276,7 @@ def import_(state: State, words: Sequence[str]) -> int:
     """zpool import: without a pool's name, tells what could be imported."""
     options = Options(words, "aCc:d:DEfFmnNo:R:s:tT:VX")
     found = {
-        row[0].split("!")[2]: (row[0], row[1])
-        for row in state.db.execute("SELECT name, guid FROM pool WHERE exported")
+        row[0].split("!")[2]: (row[0], row[1]) for row in state.db.execute("SELECT name, guid FROM pool WHERE exported")
     }
     if "a" in options:
         for name in found:
@@ -312,8 +310,12 @@ def _import(state: State, options: Options, kept: str, name: str) -> None:
         if wrong:
             raise cannot("import", name, wrong)
         if datasets.find(state, name):
-            raise cannot("import", name, "a pool with that name already exists\nuse the form 'zpool import "
-                         "<pool | id> <newpool>' to give it a new name")
+            raise cannot(
+                "import",
+                name,
+                "a pool with that name already exists\nuse the form 'zpool import "
+                "<pool | id> <newpool>' to give it a new name",
+            )
         guid = kept.split("!")[1]
         inside = [*datasets.select(state, "WHERE name = ?", (f"!{guid}",)), *datasets.below(state, f"!{guid}")]
         _rename_all(state, inside, f"!{guid}", name)
@@ -326,5 +328,3 @@ def _import(state: State, options: Options, kept: str, name: str) -> None:
         mounts.relocate(state, {one.id: mounts.node(state, now, one.name) for one in heads if one.kind == VOLUME})
         if "N" not in options:
             mounting.mount_automatic(state, [one for one in heads if one.kind == FILESYSTEM])
-
-

@@ -168,9 +168,15 @@ class Space:
     def used(self, dataset: Dataset) -> int:
         """Bytes that would be free if a dataset and all that depends on it were gone."""
         if dataset.name not in self._used:
-            self._used[dataset.name] = self._snapshot_used(dataset) if dataset.kind == SNAPSHOT else (
-                self.by_dataset(dataset) + self.by_snapshots(dataset) + self.by_children(dataset)
-                + self.by_refreservation(dataset)
+            self._used[dataset.name] = (
+                self._snapshot_used(dataset)
+                if dataset.kind == SNAPSHOT
+                else (
+                    self.by_dataset(dataset)
+                    + self.by_snapshots(dataset)
+                    + self.by_children(dataset)
+                    + self.by_refreservation(dataset)
+                )
             )
         return self._used[dataset.name]
 

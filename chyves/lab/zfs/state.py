@@ -94,9 +94,7 @@ class State:
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self.db.executemany(
-                    "INSERT INTO journal (act, source, target, number) VALUES (?, ?, ?, ?)", self.steps
-                )
+                self.db.executemany("INSERT INTO journal (act, source, target, number) VALUES (?, ?, ?, ?)", self.steps)
                 self.db.execute("COMMIT")
             except BaseException:
                 self.db.execute("ROLLBACK")

@@ -15,7 +15,13 @@ from chyves.lab.zfs.state import State
 _DATE = "%a %b %e %k:%M %Y"
 _AS_IT_IS = ("guid", "createtxg", "objsetid", "pbkdf2iters")
 _IN_BYTES = (
-    "used", "available", "referenced", "usedbysnapshots", "usedbydataset", "usedbychildren", "usedbyrefreservation",
+    "used",
+    "available",
+    "referenced",
+    "usedbysnapshots",
+    "usedbydataset",
+    "usedbychildren",
+    "usedbyrefreservation",
 )
 _OR_NONE = ("quota", "refquota", "reservation", "refreservation")
 _FIXED_AT_CREATION = ("version", "utf8only", "normalization", "casesensitivity")

@@ -27,15 +27,15 @@ def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: 
         wanted = holdings.find(guest)
         doomed = _with_clones(holdings, wanted) if how == "force" else wanted
         _refuse(host, holdings, doomed, how)
-        if not doomed or not (host.dry or host.terminal.confirm(_question(doomed), yes)):
+        if not doomed or not (host.dry or _agreed(host, doomed, yes)):
             return
         each(host, doomed, lambda holding: _delete(host, holdings, holding, how))
 
 
-def _question(doomed: Sequence[GuestHolding]) -> str:
+def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool) -> bool:
     lines = [f"{holding.name}: {row} will be destroyed" for holding in doomed for row in holding.rows]
     names = ", ".join(holding.name for holding in doomed)
-    return "\n".join([*lines, f"Delete {names} with all disks and snapshots?"])
+    return host.terminal.confirm(f"delete {names} with all disks and snapshots?", yes, lines)
 
 
 def clones_of(holdings: Holdings, parent: GuestHolding) -> list[GuestHolding]:

@@ -124,8 +124,8 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         _refuse_running(host, guest, "deleted")
         dataset = f"{holding.dataset}/{disk}"
         below = host.zfs.below(dataset)
-        question = f"{guest}: {', '.join(below)} will be destroyed\nDelete {disk}?"
-        if not host.dry and not host.terminal.confirm(question, yes):
+        lines = [f"{guest}: {name} will be destroyed" for name in below]
+        if not host.dry and not host.terminal.confirm(f"delete {disk} of {guest}?", yes, lines):
             return
         with Undo() as undo:
             _keep_places(undo, holdings, holding)
@@ -153,8 +153,7 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
         if new < now:
             _refuse_running(host, guest, "made smaller")
             change = f"{guest}: {disk}: from {SIZES.format(now)} to {SIZES.format(new)}"
-            question = f"{change}: what is behind that is lost\nMake it smaller?"
-            if not host.dry and not host.terminal.confirm(question, yes):
+            if not host.dry and not host.terminal.confirm(f"{change}, and lose what is behind that?", yes):
                 return
         host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)})
         host.terminal.say(1, f"{guest}: {disk} has {SIZES.format(new)}" + _later(host, guest))

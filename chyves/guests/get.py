@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chyves.cli.tables import Column, Row, Table
 from chyves.host.machine import Host
@@ -13,12 +14,13 @@ from chyves.section import Section, UnknownProperty
 OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value", "Value"))
 
 
-def get(host: Host, owner: Sequence[str] | str, property: str) -> Table | str:
-    """One property of one owner as its bare text, for scripts; else a table."""
+def get(host: Host, owner: Sequence[str] | str, property: str) -> Table:
+    """One property, or all, of each owner; one property of one owner as its bare value, for scripts."""
     sections = owned(Holdings.read(host), owner)
-    if property != "all" and len(sections) == 1 and isinstance(owner, tuple):
-        return sections[0].get(property)
-    return _table(sections, None if property == "all" else property)
+    if property == "all":
+        return _table(sections, None)
+    table = _table(sections, property)
+    return replace(table, columns=OWNED[2:], bare=True) if len(sections) == 1 and owner != "all" else table
 
 
 def owned(holdings: Holdings, owner: Sequence[str] | str) -> list[Section]:

@@ -44,6 +44,7 @@ def _start(host: Host, name: str, iso: str | None) -> None:
             raise ChyvesError(f"{name}: runs already")
         holdings = Holdings.read(host)
         holding = holdings.guest(name)
+        holdings.warn_of_unknown(holding)
         prepare.modules(holdings)
         launch = prepare.lines(holdings, holding, iso)
         prepare.preflight(holdings, holding)

@@ -64,6 +64,9 @@ def main(argv: Sequence[str]) -> int:
     except ChyvesError as error:
         report.say(str(error))
         return 1
+    except Exception as error:
+        report.say(f"{words.guest}: its supervisor failed, which is a fault of chyves: {error!r}")
+        raise
     return 0
 
 

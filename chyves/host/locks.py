@@ -24,7 +24,7 @@ GLANCE = 2.0
 
 
 class Locks:
-    """The locks below one directory: `host`, `guest.NAME` (changing a guest), `running.NAME` (running one)."""
+    """The locks below one directory: `all`, `guest.NAME` (changing a guest), `running.NAME` (running one)."""
 
     def __init__(self, directory: Path, dry: bool = False) -> None:
         self.directory = directory

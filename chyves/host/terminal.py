@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -34,10 +35,15 @@ class Terminal:
         """Tell of an error after which the command goes on with the next guest."""
         tell(error)
 
-    def confirm(self, question: str, yes: bool) -> bool:
-        """Whether the user agrees; raises ChyvesError where nobody can be asked and `--yes` was not given."""
+    def confirm(self, question: str, yes: bool, details: Iterable[str] = ()) -> bool:
+        """Whether the user agrees, having been shown the details, a line each.
+
+        Raises ChyvesError where nobody can be asked and `--yes` was not given.
+        """
         if yes:
             return True
+        for line in details:
+            _print(line)
         if not _interactive():
             raise ChyvesError(f"{question}: there is no terminal to ask on; give --yes")
         return (self.ask(f"{question} [y/N]") or "").strip().lower() in ("y", "yes")

@@ -99,10 +99,14 @@ class Zfs:
 
     def destroy_all(self, name: str, expected: Collection[str]) -> None:
         """Destroy a dataset with all below it; raises ChyvesError when that would take more than is expected."""
+        if not self.run.dry:
+            self._refuse_more(name, expected)
+        self.run.do("zfs", "destroy", "-r", name)
+
+    def _refuse_more(self, name: str, expected: Collection[str]) -> None:
         more = [each for each in self.below(name) if each not in expected]
         if more:
             raise ChyvesError(f"{name}: has more below it than it had: {', '.join(more)}; look at it and try again")
-        self.run.do("zfs", "destroy", "-r", name)
 
     def pools(self) -> builtins.list[dict[str, str]]:
         """The pools of the host: name, size, alloc and free in bytes, health."""

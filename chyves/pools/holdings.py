@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -117,7 +118,15 @@ class Holdings:
         wanted = tuple(dict.fromkeys((*COLUMNS, *columns)))
         for row in host.zfs.list(*found, properties=wanted, recursive=True) if found else ():
             pools[row["name"].partition("/")[0]].rows[row["name"]] = row
-        return cls(host, pools, _guests(host, pools))
+        holdings = cls(host, pools, _guests(host, pools))
+        if pools:
+            holdings._heed_stdout_level()
+        return holdings
+
+    def _heed_stdout_level(self) -> None:
+        """From here on the terminal shows what the host's property says; a file that is broken is told when used."""
+        with suppress(ChyvesError):
+            self.host.terminal.level = self.globals.stdout_level
 
     @cached_property
     def primary(self) -> PoolHolding:
@@ -153,6 +162,14 @@ class Holdings:
             pools = " and ".join(guest.pool.name for guest in found)
             raise ChyvesError(f"{name}: is on the pools {pools}; rename one of the datasets {found[1].dataset}")
         return found[0]
+
+    def warn_of_unknown(self, holding: GuestHolding) -> None:
+        """Tell of properties in a guest's file that no row knows; they are kept."""
+        unknown = ", ".join(holding.properties.unknown())
+        if unknown:
+            self.host.terminal.warn(
+                f"{holding.name}: {unknown}: chyves does not know this; it is kept in {holding.file}"
+            )
 
     def find(self, wanted: Sequence[str] | str) -> list[GuestHolding]:
         """The guests of a command's target, `all` or names, each of which must exist."""

@@ -28,7 +28,7 @@ def install(host: Host, pool: str) -> None:
 
     Raises ChyvesError where there is no such pool, or it cannot be written to, or has datasets of chyves.
     """
-    with host.locks.hold("host"):
+    with host.locks.hold("all"):
         altroot = _writable(host, pool)
         holdings = Holdings.read(host)
         _refuse_installed(host, pool, holdings)

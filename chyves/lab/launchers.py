@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from chyves.lab import programs
+from chyves.lab.network import switch
 from chyves.lab.place import Lab
 
 LAUNCHER = """\
 #!{python} -IS
 import sys
 sys.path.insert(0, {package!r})
-from chyves.lab.programs import run
+from {module} import run
 sys.exit(run({launcher!r}, sys.argv[1:]))
 """
 
@@ -27,11 +28,12 @@ def write(lab: Lab) -> None:
     """Make the launchers of a lab, for the Python that runs now; the lab needs nothing but its standard library."""
     lab.bin.mkdir(exist_ok=True)
     for name in names():
-        _write(lab.bin / name)
+        _write(lab.bin / name, "chyves.lab.programs")
+    _write(switch.launcher(lab), "chyves.lab.network.switch")
 
 
-def _write(place: Path) -> None:
+def _write(place: Path, module: str) -> None:
     package = str(Path(programs.__file__).parents[3])
     python = Path(sys.executable).resolve()
-    place.write_text(LAUNCHER.format(python=python, package=package, launcher=str(place)))
+    place.write_text(LAUNCHER.format(python=python, module=module, package=package, launcher=str(place)))
     place.chmod(0o755)

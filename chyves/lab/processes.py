@@ -104,6 +104,8 @@ def _without_launcher(lab: Lab, words: tuple[str, ...]) -> tuple[str, ...]:
 def _visible(lab: Lab, process: Process) -> bool:
     if process.comm.startswith(CARRIER[:15]) or process.command.startswith(RELAY_TITLE):
         return False
+    if len(process.words) > 2 and process.words[1] == "-IS" and Path(process.words[2]).parent == lab.state:
+        return False
     return not process.command.startswith(GUEST_TITLES) or uses(lab, process.pid)
 
 

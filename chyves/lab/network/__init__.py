@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chyves.errors import Busy, ChyvesError
-from chyves.lab.network import namespace
+from chyves.lab.network import namespace, switch
 from chyves.lab.network.interfaces import changing
 from chyves.lab.place import Lab
 
@@ -24,10 +24,10 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
         tap.opened(pid)
         if interfaces.kernel.sysctl("net.link.tap.up_on_open") == "1":
             tap.up = True
-        name = tap.name
     if namespace.wanted(lab):
-        return ["-netdev", f"tap,id=net{unit},ifname={name},script=no,downscript=no"]
-    return ["-netdev", f"user,id=net{unit},restrict=on"]
+        return ["-netdev", f"tap,id=net{unit},ifname={tap.name},script=no,downscript=no"]
+    switch.start(lab)
+    return switch.words(lab, tap, unit)
 
 
 def release(lab: Lab, interface: str, pid: int) -> None:

@@ -29,13 +29,23 @@ def _act(interfaces: Interfaces, words: tuple[str, ...]) -> None:
             raise ValueError(verb)
 
 
+def _take_back(interfaces: Interfaces, words: tuple[str, ...]) -> None:
+    """Take a step back, unless somebody (a supervisor that failed) has done so already."""
+    if not words:
+        return
+    verb, name, *member = words
+    existing = interfaces.all()
+    if name in existing and (verb != "leave" or member[0] in existing[name].members):
+        _act(interfaces, words)
+
+
 def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> list[str]:
     """Do the steps, each with its way back, and return the taps that were made."""
     made = []
     for step in steps:
         undo.do(
             lambda step=step: _act(host.interfaces, step.act),  # type: ignore[misc]
-            lambda step=step: _act(host.interfaces, step.back) if step.back else None,  # type: ignore[misc]
+            lambda step=step: _take_back(host.interfaces, step.back),  # type: ignore[misc]
             " ".join(step.back) or "go back",
         )
         if step.act[0] == "create" and step.act[1].startswith("tap"):

@@ -216,7 +216,7 @@ def fate(lab: Lab, guest: str, words: str) -> None:
         (2, "status 2: halt"),
         (3, "status 3: triple fault"),
         (4, "status 4: error"),
-        (137, "status -9: signal 9"),
+        (134, "status -6: signal 6"),
     ],
 )
 def test_each_end_of_bhyve_is_understood_and_leaves_nothing(house: Lab, status: int, means: str) -> None:

@@ -81,5 +81,6 @@ def _obey(guest: Guest, words: list[str]) -> int | None:
 
 def die_of(number: int) -> None:
     """End this process by a signal's default action."""
-    signal.signal(number, signal.SIG_DFL)
+    if number != signal.SIGKILL:  # whose action is always the default
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

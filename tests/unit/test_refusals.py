@@ -349,7 +349,7 @@ def _facts(changes: dict[str, Any]) -> Facts:
     return replace(FACTS, host=replace(HOST, **of_host), **of_guest)
 
 
-@pytest.mark.parametrize(("properties", "facts", "said"), REFUSED, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("properties", "facts", "said"), REFUSED, ids=lambda value: ",".join(value) if isinstance(value, dict) else value[:60])
 def test_refused(properties: dict[str, str], facts: dict[str, Any], said: str) -> None:
     with pytest.raises(ChyvesError) as caught:
         launch(Guest("web1", GUEST | properties), _facts(facts), None)

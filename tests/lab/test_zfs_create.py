@@ -206,6 +206,18 @@ def test_a_file_where_the_mountpoint_would_be(zfs: Zfs) -> None:
     assert zfs.value("mounted", "zroot/a") == "no"
 
 
+def test_a_mountpoint_too_long_or_out_of_reach(zfs: Zfs) -> None:
+    said = zfs("create", "-o", "mountpoint=" + "/longer" * 200, "zroot/a")
+    assert said.status == 1 and "failed to create mountpoint: File name too long" in said.err
+    zfs.ok("create", "zroot/b")
+
+
+def test_a_volume_bigger_than_the_machines_files(zfs: Zfs) -> None:
+    assert zfs.refused("create", "-s", "-V", "8000P", "zroot/v") == (
+        "cannot create 'zroot/v': volume size exceeds limit for this system"
+    )
+
+
 def test_the_shortest_way_of_set(zfs: Zfs) -> None:
     zfs.ok("a:b=c", "zroot")
     assert zfs.value("a:b", "zroot") == "c"

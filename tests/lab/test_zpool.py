@@ -73,7 +73,8 @@ def test_a_pool_on_a_file_has_its_size(zfs: Zfs) -> None:
         (["zroot", "da0"], "cannot create 'zroot': pool already exists"),
         (
             ["tank", "ada0"],
-            "invalid vdev specification\nuse '-f' to override the following errors:\nada0 is part of active pool 'zroot'",
+            "invalid vdev specification\nuse '-f' to override the following errors:\n"
+            "ada0 is part of active pool 'zroot'",
         ),
         (
             ["tank", "nodisk"],
@@ -236,6 +237,13 @@ def test_json_of_the_newest_release(tmp_path: Path) -> None:
         "value": "ONLINE",
         "source": {"type": "NONE", "data": "-"},
     }
+
+
+def test_the_status_as_json(tmp_path: Path) -> None:
+    zfs = made(tmp_path / "new", "15.0")
+    told = json.loads(ok(zfs, "status", "-j"))["pools"]["zroot"]
+    assert told["vdevs"]["zroot"]["vdevs"]["ada0"]["state"] == "ONLINE"
+    assert json.loads(ok(zfs, "version", "-j"))["output_version"]["command"] == "zpool version"
 
 
 def test_versions(zfs: Zfs, tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 from chyves.lab.place import Lab
 from chyves.lab.zfs import commands
 
 
 def main(lab: Lab, argv: list[str]) -> int:
-    """Run one command line of zfs(8) and return its status."""
+    """Run one command line of zfs(8) and return its status; signals end it as they end any C program."""
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
     return commands.run(lab, "zfs", argv)

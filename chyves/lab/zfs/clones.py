@@ -49,6 +49,7 @@ def _make(state: State, origin: Dataset, target: str, properties: dict[str, str]
         kept["refreservation"] = str(volumes.reservation(size, block))
     reserved = int(kept.get("refreservation", "0"))
     space.require_room(state, names.parent(target) or target, reserved, f"{action}: out of space")
+    volumes.require_possible(state.store, size, action)
     made = datasets.add(
         state, target, origin.head, origin.head, origin=origin.id, volsize=size or None, volblocksize=block
     )

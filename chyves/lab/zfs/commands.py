@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ class Command(NamedTuple):
 _ALIASES = {"umount": "unmount", "recv": "receive", "snap": "snapshot"}
 
 _ZFS = {
-    "version": Command("version", "version", ("version",)),
+    "version": Command("version", "of_zfs", ("version",)),
     "create": Command(
         "create",
         "create",
@@ -95,7 +96,7 @@ _ZFS = {
     "receive": Command("streams", "receive", ("receive <filesystem|volume|snapshot>",)),
 }
 _ZPOOL = {
-    "version": Command("version", "version", ("version",)),
+    "version": Command("version", "of_zpool", ("version",)),
     "create": Command(
         "pools",
         "create",
@@ -143,7 +144,10 @@ def run(lab: Lab, program: str, words: Sequence[str]) -> int:
         return _usage(program, table[name], str(why), lab.release)
     except Refused as why:
         print(why, file=sys.stderr)
-        return 1
+    except OSError as error:
+        out_of_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        print(f"cannot {name}: {'out of space' if out_of_space else error}", file=sys.stderr)
+    return 1
 
 
 def _do(lab: Lab, command: Command, words: Sequence[str]) -> int:

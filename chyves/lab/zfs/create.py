@@ -184,6 +184,7 @@ def add_volume(state: State, name: str, kept: dict[str, str], action: str) -> Da
         kept["refreservation"] = str(volumes.reservation(size, block, int(kept.get("copies", "1"))))
     reserved = int(kept.get("refreservation", "0"))
     space.require_room(state, names.parent(name) or name, reserved, f"{action}: out of space")
+    volumes.require_possible(state.store, size, action)
     made = datasets.add(state, name, VOLUME, VOLUME, volsize=size, volblocksize=block)
     settings.put(state, made, kept)
     return made

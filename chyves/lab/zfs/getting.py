@@ -10,7 +10,7 @@ from chyves.lab.zfs import choose, listing, properties, values
 from chyves.lab.zfs.choose import Choice
 from chyves.lab.zfs.datasets import BOOKMARK, DATASETS, SNAPSHOT, Dataset
 from chyves.lab.zfs.listing import Column
-from chyves.lab.zfs.options import Options
+from chyves.lab.zfs.options import Options, argument_missing
 from chyves.lab.zfs.refusals import BadUsage
 from chyves.lab.zfs.state import State
 from chyves.lab.zfs.values import Values
@@ -34,7 +34,7 @@ def get(state: State, words: Sequence[str]) -> int:
     """zfs get."""
     release = state.lab.release
     json = properties.at_least(release, "15.0")
-    options = Options(words, "d:o:s:rt:Hp" + "j" * json, long=listing.JSON if json else None)
+    options = Options(words, "d:o:s:rt:Hp" + "j" * json, argument_missing, listing.JSON if json else None)
     fields = _fields(options.last("o"))
     sources = _wanted_sources(options.last("s"))
     asked = options.last("t")

@@ -71,15 +71,16 @@ def holds(state: State, words: Sequence[str]) -> int:
     options = Options(words, "rHp")
     if not options.operands:
         raise BadUsage("")
-    status, rows = 0, list[tuple[str, str, str]]()
+    status, rows, wide = 0, list[tuple[str, str, str]](), 0
     for operand in options.operands:
         try:
             for one in _named(state, operand, "r" in options):
+                wide = max(wide, len(one.name))
                 rows += _rows(state, one, "p" in options)
         except Refused as why:
             print(why, file=sys.stderr)
             status = 1
-    _show(rows, "H" in options)
+    _show(rows, wide, "H" in options)
     return status
 
 
@@ -101,12 +102,11 @@ def _rows(state: State, snapshot: Dataset, exact: bool) -> list[tuple[str, str, 
     ]
 
 
-def _show(rows: Sequence[tuple[str, str, str]], scripted: bool) -> None:
+def _show(rows: Sequence[tuple[str, str, str]], wide: int, scripted: bool) -> None:
     if scripted:
         for row in rows:
             print("\t".join(row))
         return
-    wide = max((len(name) for name, _, _ in rows), default=0)
     tags = max((len(tag) for _, tag, _ in rows), default=0)
     for name, tag, then in [("NAME", "TAG", "TIMESTAMP"), *rows]:
         print(f"{name:<{wide}}  {tag:<{tags}}  {then}")

@@ -62,7 +62,18 @@ def _move(step: Step) -> None:
     if (step.number and inode(step.source) != step.number) or not os.path.lexists(step.source):
         return
     os.makedirs(os.path.dirname(step.target), exist_ok=True)
-    os.rename(step.source, step.target)
+    _rename(step.source, step.target)
+
+
+def _rename(source: str, target: str) -> None:
+    try:
+        os.rename(source, target)
+    except PermissionError:
+        # Who is not root cannot take a directory elsewhere that he may not write into.
+        mode = stat.S_IMODE(os.stat(source).st_mode)
+        os.chmod(source, mode | stat.S_IWUSR)
+        os.rename(source, target)
+        os.chmod(target, mode)
 
 
 def _mount(step: Step) -> None:
@@ -72,12 +83,12 @@ def _mount(step: Step) -> None:
         return
     os.makedirs(os.path.dirname(step.target), exist_ok=True)
     try:
-        os.rename(step.source, step.target)
+        _rename(step.source, step.target)
     except OSError:
         aside = covered(step.source)
         os.makedirs(os.path.dirname(aside), exist_ok=True)
-        os.rename(step.target, aside)
-        os.rename(step.source, step.target)
+        _rename(step.target, aside)
+        _rename(step.source, step.target)
 
 
 def _unmount(step: Step) -> None:
@@ -85,7 +96,7 @@ def _unmount(step: Step) -> None:
     _move(step)
     aside = covered(step.target)
     if os.path.lexists(aside) and not os.path.lexists(step.source):
-        os.rename(aside, step.source)
+        _rename(aside, step.source)
 
 
 def _directory(step: Step) -> None:

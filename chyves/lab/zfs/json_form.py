@@ -72,9 +72,28 @@ def print_mounts(mounted: Sequence[tuple[str, str]]) -> None:
     _print("zfs mount", datasets={name: {"filesystem": name, "mountpoint": place} for name, place in mounted})
 
 
-def print_version(userland: str, kernel: str) -> None:
-    """The JSON of `zfs version`."""
-    _print("zfs version", zfs_version={"userland": userland, "kernel": kernel})
+def print_version(command: str, userland: str, kernel: str) -> None:
+    """The JSON of `zfs version` and `zpool version`."""
+    _print(command, zfs_version={"userland": userland, "kernel": kernel})
+
+
+def _pool(pool: Pool, whole: bool) -> dict[str, Any]:
+    guid = _number(pool.raw("guid")[0], whole)
+    numbers = {
+        key: _number(value, whole) for key, value in (("txg", "4"), ("spa_version", "5000"), ("zpl_version", "5"))
+    }
+    return {"name": pool.name, "type": "POOL", "state": "ONLINE", "pool_guid": guid, **numbers}
+
+
+def print_status(found: Sequence[Pool], layouts: Mapping[str, Sequence[str]], whole: bool) -> None:
+    """The JSON of `zpool status`: the devices of each pool, without their grouping."""
+    healthy = {"state": "ONLINE", "read_errors": "0", "write_errors": "0", "checksum_errors": "0"}
+    told = {}
+    for pool in found:
+        leaves = {one: {"name": one, "vdev_type": "disk", "class": "normal", **healthy} for one in layouts[pool.name]}
+        root = {"name": pool.name, "vdev_type": "root", "class": "normal", **healthy, "vdevs": leaves}
+        told[pool.name] = _pool(pool, whole) | {"error_count": _number("0", whole), "vdevs": {pool.name: root}}
+    _print("zpool status", pools=told)
 
 
 def print_pools(command: str, found: Sequence[Pool], wanted: Sequence[str], exact: bool, whole: bool) -> None:
@@ -84,15 +103,5 @@ def print_pools(command: str, found: Sequence[Pool], wanted: Sequence[str], exac
         cells = {
             name: _property(*pool.shown(name, exact or whole), as_numbers=whole) for name in wanted if name != "name"
         }
-        guid = _number(pool.raw("guid")[0], whole)
-        told[pool.name] = {
-            "name": pool.name,
-            "type": "POOL",
-            "state": "ONLINE",
-            "pool_guid": guid,
-            "txg": "4",
-            "spa_version": "5000",
-            "zpl_version": "5",
-            "properties": cells,
-        }
+        told[pool.name] = _pool(pool, whole) | {"properties": cells}
     _print(command, pools=told)

@@ -24,9 +24,7 @@ def list_(state: State, words: Sequence[str]) -> int:
     """zfs list."""
     release = state.lab.release
     json = properties.at_least(release, "15.0")
-    options = Options(
-        words, "HS:d:o:prs:t:" + "j" * json, lambda letter: f"invalid option '{letter}'", JSON if json else None
-    )
+    options = Options(words, "HS:d:o:prs:t:" + "j" * json, long=JSON if json else None)
     text = options.last("o") or ("" if "o" in options else _COLUMNS)
     order = [(_sort_column(release, word), letter == "S") for letter, word in options.given if letter in "sS"]
     choice = _choose(state, options, text)

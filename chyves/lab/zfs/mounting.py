@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chyves.lab.zfs import datasets, listing, mounts, properties
 from chyves.lab.zfs.choose import Choice
 from chyves.lab.zfs.datasets import FILESYSTEM, Dataset
-from chyves.lab.zfs.options import Options
+from chyves.lab.zfs.options import Options, argument_missing
 from chyves.lab.zfs.refusals import BadUsage, Refused, cannot
 from chyves.lab.zfs.settings import Settings
 from chyves.lab.zfs.state import State
@@ -17,7 +17,7 @@ from chyves.lab.zfs.state import State
 def mount(state: State, words: Sequence[str]) -> int:
     """zfs mount."""
     json = properties.at_least(state.lab.release, "15.0")
-    options = Options(words, "alvo:Of" + "Rj" * json, long=listing.JSON if json else None)
+    options = Options(words, "alvo:Of" + "Rj" * json, argument_missing, listing.JSON if json else None)
     if "a" in options:
         if options.operands:
             raise BadUsage("too many arguments")
@@ -28,8 +28,16 @@ def mount(state: State, words: Sequence[str]) -> int:
     if len(options.operands) > 1:
         raise BadUsage("too many arguments")
     with state.changing():
-        _mount(state, datasets.require(state, options.operands[0], [FILESYSTEM]))
+        top = datasets.require(state, options.operands[0], [FILESYSTEM])
+        if "R" in options:
+            mount_automatic(state, [top, *_systems_below(state, top)])
+        else:
+            _mount(state, top)
     return 0
+
+
+def _systems_below(state: State, top: Dataset) -> list[Dataset]:
+    return [one for one in datasets.heads_below(state, top.name) if one.kind == FILESYSTEM]
 
 
 def _show(state: State, as_json: bool) -> None:
@@ -101,8 +109,7 @@ def unmount(state: State, words: Sequence[str]) -> int:
             raise Refused(f"cannot unmount '{one.name}': legacy mountpoint\nuse umount(8) to unmount this filesystem")
         if not one.place:
             raise cannot("unmount", one.name, "not currently mounted")
-        below = [each for each in datasets.heads_below(state, one.name) if each.kind == FILESYSTEM and each.place]
-        leave(state, [one, *below], force)
+        leave(state, [one, *(each for each in _systems_below(state, one) if each.place)], force)
     return 0
 
 

@@ -11,6 +11,8 @@ from chyves.lab.zfs.refusals import Refused
 from chyves.lab.zfs.settings import Settings
 from chyves.lab.zfs.state import State
 
+_LONGEST_PATH = 1023
+
 
 def node(state: State, settings: Settings, name: str) -> str | None:
     """The path of a volume's node; None with `volmode=none`."""
@@ -58,16 +60,26 @@ def _mount_new(state: State, dataset: Dataset, settings: Settings, place: str | 
 
 def obstacle(state: State, dataset: Dataset, settings: Settings, place: str) -> str | None:
     """Why a file system cannot be mounted at a directory, in the words of zfs(8); None when it can."""
-    above = place
-    while above and not os.path.lexists(above):
-        above = os.path.dirname(above)
-    if not os.path.isdir(above):
-        return f"cannot mount '{place}': failed to create mountpoint: Not a directory"
+    failure = _cannot_be_made(place)
+    if failure:
+        return f"cannot mount '{place}': failed to create mountpoint: {failure}"
     if _mounted_at(state, place) or mounted_below(state, [place]):
         return f"cannot mount '{dataset.name}': mountpoint or dataset is busy"
     if settings.word(dataset.name, "overlay", "on") == "off" and os.path.isdir(place) and os.listdir(place):
         return f"cannot mount '{place}': directory is not empty"
     return None
+
+
+def _cannot_be_made(place: str) -> str | None:
+    if len(place.encode()) > _LONGEST_PATH:
+        return "File name too long"
+    above = place
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        return "Not a directory"
+    changed = os.path.dirname(place) if above == place else above
+    return None if os.access(changed, os.W_OK | os.X_OK) else "Permission denied"
 
 
 def mount(state: State, dataset: Dataset, place: str) -> None:

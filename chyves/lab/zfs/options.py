@@ -7,8 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from chyves.lab.zfs.refusals import BadUsage, Refused
 
 
-def _argument_missing(letter: str) -> str:
+def argument_missing(letter: str) -> str:
+    """What some commands say of an option that lacks its value; to the others it is an invalid option."""
     return f"missing argument for '{letter}' option"
+
+
+def _invalid(letter: str) -> str:
+    return f"invalid option '{letter}'"
 
 
 def _is_option(word: str) -> bool:
@@ -27,7 +32,7 @@ class Options:
         self,
         words: Sequence[str],
         letters: str,
-        unargued: Callable[[str], str] = _argument_missing,
+        unargued: Callable[[str], str] = _invalid,
         long: Mapping[str, str] | None = None,
     ) -> None:
         self.given: list[tuple[str, str]] = []
@@ -56,7 +61,7 @@ class Options:
             letter, cluster = cluster[0], cluster[1:]
             at = self._letters.find(letter)
             if at < 0 or letter == ":":
-                raise BadUsage(f"invalid option '{letter}'")
+                raise BadUsage(_invalid(letter))
             if self._letters[at + 1 : at + 2] != ":":
                 self.given.append((letter, ""))
                 continue

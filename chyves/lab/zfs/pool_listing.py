@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from chyves.lab.zfs import listing, pool_properties, pools, properties, sizes
-from chyves.lab.zfs.options import Options
+from chyves.lab.zfs.options import Options, argument_missing
 from chyves.lab.zfs.pool_properties import PoolProperty
 from chyves.lab.zfs.refusals import BadUsage, Refused
 from chyves.lab.zfs.space import Space
@@ -86,7 +86,7 @@ def _named(state: State, operands: Sequence[str]) -> tuple[list[Pool], bool]:
 def list_(state: State, words: Sequence[str]) -> int:
     """zpool list."""
     json = properties.at_least(state.lab.release, "15.0")
-    options = Options(words, "gHLo:pPT:v" + "j" * json, long=listing.JSON if json else None)
+    options = Options(words, "gHLo:pPT:v" + "j" * json, argument_missing, listing.JSON if json else None)
     columns = _columns(options.last("o") or _COLUMNS)
     found, failed = _named(state, options.operands)
     if "j" in options:
@@ -125,7 +125,7 @@ def _least(column: PoolProperty | str) -> int:
 def get(state: State, words: Sequence[str]) -> int:
     """zpool get."""
     json = properties.at_least(state.lab.release, "15.0")
-    options = Options(words, "Hpo:" + "j" * json, long=listing.JSON if json else None)
+    options = Options(words, "Hpo:" + "j" * json, argument_missing, listing.JSON if json else None)
     if not options.operands:
         raise BadUsage("missing property argument")
     text, *operands = options.operands

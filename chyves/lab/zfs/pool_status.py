@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from chyves.lab.zfs import properties
 from chyves.lab.zfs.options import Options
 from chyves.lab.zfs.pools import is_group, require_pool
-from chyves.lab.zfs.refusals import Refused
 from chyves.lab.zfs.state import State
 
 
@@ -20,7 +19,8 @@ def status(state: State, words: Sequence[str]) -> int:
         require_pool(state, operand)
     names = [name for name in names if not options.operands or name in options.operands]
     if "j" in options:
-        raise Refused("cannot show status: the lab's zpool has no JSON for status; use zpool list -j")
+        _print_json(state, names, "J" in options)
+        return 0
     if "x" in options and names:
         print("all pools are healthy" if not options.operands else f"pool '{names[0]}' is healthy")
         return 0
@@ -28,10 +28,22 @@ def status(state: State, words: Sequence[str]) -> int:
     return 0
 
 
+def _print_json(state: State, names: Sequence[str], whole: bool) -> None:
+    from chyves.lab.zfs import json_form
+    from chyves.lab.zfs.pool_listing import Pool
+
+    layouts = {name: [device for device in _devices(state, name) if not is_group(device)] for name in names}
+    json_form.print_status([Pool(state, name) for name in names], layouts, whole)
+
+
+def _devices(state: State, name: str) -> list[str]:
+    devices: str = state.db.execute("SELECT devices FROM pool WHERE name = ?", (name,)).fetchone()[0]
+    return devices.split("\n")
+
+
 def _told(state: State, name: str) -> str:
-    devices = state.db.execute("SELECT devices FROM pool WHERE name = ?", (name,)).fetchone()[0].split("\n")
     rows, indent, groups = [(name, 0)], 2, 0
-    for device in devices:
+    for device in _devices(state, name):
         if is_group(device):
             rows.append((f"{device}-{groups}", 2))
             groups, indent = groups + 1, 4

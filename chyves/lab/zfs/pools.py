@@ -22,7 +22,7 @@ from chyves.lab.zfs import (
     destroy as destroying,
 )
 from chyves.lab.zfs.datasets import FILESYSTEM, VOLUME, Dataset
-from chyves.lab.zfs.options import Options
+from chyves.lab.zfs.options import Options, argument_missing
 from chyves.lab.zfs.refusals import BadUsage, Refused, cannot
 from chyves.lab.zfs.settings import Settings
 from chyves.lab.zfs.state import State
@@ -38,7 +38,7 @@ class _Wish:
     """What a command line of `zpool create` asks for."""
 
     def __init__(self, state: State, words: Sequence[str]) -> None:
-        self.options = options = Options(words, "fndR:m:o:O:t:")
+        self.options = options = Options(words, "fndR:m:o:O:t:", argument_missing)
         self.pool_properties = _assigned(options.values("o"), "o")
         systems = _assigned(options.values("O"), "O")
         mountpoint = options.last("m") or systems.pop("mountpoint", None)
@@ -274,7 +274,7 @@ def _rename_all(state: State, inside: Sequence[Dataset], old: str, new: str) -> 
 
 def import_(state: State, words: Sequence[str]) -> int:
     """zpool import: without a pool's name, tells what could be imported."""
-    options = Options(words, "aCc:d:DEfFmnNo:R:s:tT:VX")
+    options = Options(words, "aCc:d:DEfFmnNo:R:s:tT:VX", argument_missing)
     found = {
         row[0].split("!")[2]: (row[0], row[1]) for row in state.db.execute("SELECT name, guid FROM pool WHERE exported")
     }

@@ -212,6 +212,11 @@ _SYNONYMS = {
     ("version", "current"): "5",
     ("compression", "gzip-6"): "gzip",
 }
+# What the ZFS of FreeBSD 11 and 12, before OpenZFS, does not know.
+_SINCE_OPENZFS = (
+    *("encryption", "keylocation", "keyformat", "pbkdf2iters", "encryptionroot", "keystatus", "special_small_blocks"),
+    *("dnodesize", "acltype", "context", "fscontext", "defcontext", "rootcontext", "relatime", "overlay", "snapdev"),
+)
 _OLD_DEFAULTS = {"compression": "off", "relatime": "off", "volblocksize": "8192"}
 
 
@@ -227,7 +232,7 @@ def table(release: str) -> dict[str, Property]:
     return {
         row.name: row if new or row.name not in _OLD_DEFAULTS else row._replace(default=_OLD_DEFAULTS[row.name])
         for row in _TABLE
-        if at_least(release, row.since)
+        if at_least(release, "13.0" if row.name in _SINCE_OPENZFS else row.since)
     }
 
 

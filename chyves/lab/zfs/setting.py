@@ -54,6 +54,7 @@ def _set(state: State, dataset: Dataset, values: dict[str, str], remount: bool) 
         _prepare_volume(state, dataset, kept, action)
     _check_limits(state, dataset, kept, action)
     volsize = kept.pop("volsize", None)
+    volumes.require_possible(state.store, int(volsize or 0), action)
     before = Settings(state, _PLACING)
     settings.put(state, dataset, kept)
     if volsize is not None:

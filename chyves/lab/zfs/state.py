@@ -82,7 +82,10 @@ class State:
         """Do the steps of a command that was killed; those of one that is alive are its own."""
         with self._locked(waiting=False) as mine:
             if mine:
-                self._do_steps()
+                try:
+                    self._do_steps()
+                except OSError:
+                    pass  # what is in the way is told by the next command that changes something
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -14,13 +14,23 @@ _VERSIONS = {
 }
 
 
-def version(state: State, words: Sequence[str]) -> int:
-    """Print the versions of the userland and of the kernel module, which are the same in the lab."""
+def of_zfs(state: State, words: Sequence[str]) -> int:
+    """zfs version."""
+    return _tell(state, words, "zfs version")
+
+
+def of_zpool(state: State, words: Sequence[str]) -> int:
+    """zpool version."""
+    return _tell(state, words, "zpool version")
+
+
+def _tell(state: State, words: Sequence[str], command: str) -> int:
+    # The versions of the userland and of the kernel module are the same in the lab.
     told = _VERSIONS[state.lab.release]
     if state.lab.release == "15.0" and "j" in Options(words, "j", long={"json": "j"}):
         from chyves.lab.zfs import json_form
 
-        json_form.print_version(f"zfs-{told}", f"zfs-kmod-{told}")
+        json_form.print_version(command, f"zfs-{told}", f"zfs-kmod-{told}")
         return 0
     print(f"zfs-{told}\nzfs-kmod-{told}")
     return 0

@@ -46,7 +46,7 @@ def _show_directory(path: str, wanted: dict[str, str], visible: bool) -> None:
             journal.remove(f"{directory}/{name}")
     for name, kept in wanted.items():
         if not os.path.lexists(f"{directory}/{name}"):
-            os.symlink(kept, f"{directory}/{name}")
+            _link(kept, f"{directory}/{name}")
 
 
 def _show_devices(volume: Dataset, wanted: dict[str, str]) -> None:
@@ -59,7 +59,14 @@ def _show_devices(volume: Dataset, wanted: dict[str, str]) -> None:
             journal.remove(f"{above}/{entry}")
     for snapshot, kept in wanted.items():
         if not os.path.lexists(f"{above}/{name}@{snapshot}"):
-            os.symlink(kept, f"{above}/{name}@{snapshot}")
+            _link(kept, f"{above}/{name}@{snapshot}")
+
+
+def _link(kept: str, path: str) -> None:
+    try:
+        os.symlink(kept, path)
+    except OSError:
+        pass  # a name too long for a file: the snapshot is there, only its view is not
 
 
 def _target(path: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 from chyves.lab.zfs import properties
+from chyves.lab.zfs.refusals import Refused
 
 _INDIRECT = 128 << 10
 _POINTERS = 1024  # block pointers in one indirect block
 _LEVELS = 7
 _COPIES = 3
+_SURELY = 1 << 40
 
 
 def default_block(release: str) -> int:
@@ -22,6 +26,20 @@ def reservation(volsize: int, volblocksize: int, copies: int = 1) -> int:
         blocks = (blocks + _POINTERS - 1) // _POINTERS
         indirect += blocks
     return volsize * copies + indirect * min(_COPIES, copies + 1) * _INDIRECT
+
+
+def require_possible(store: str, volsize: int, action: str) -> None:
+    """Raise Refused when the machine's file system has no files as big as a volume is to be."""
+    if volsize <= _SURELY:
+        return
+    probe = f"{store}/staging/size"
+    try:
+        with open(probe, "wb") as file:
+            file.truncate(volsize)
+    except (OSError, OverflowError):
+        raise Refused(f"{action}: volume size exceeds limit for this system") from None
+    finally:
+        os.unlink(probe)
 
 
 def rounded_up(volsize: int, volblocksize: int) -> int:

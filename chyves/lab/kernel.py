@@ -56,7 +56,25 @@ class Kernel:
             for statement in SCHEMA.split(";"):
                 self.database.execute(statement)
             self.database.execute("insert into boot values (?)", (now,))
+            self._sweep()
         self.database.execute("commit")
+
+    def _sweep(self) -> None:
+        """Take away what does not outlive a start: devices that came and went, /var/run, locks of terminals."""
+        import shutil
+
+        root, state = self.lab.root, self.lab.state
+        gone = [
+            *root.glob("dev/nmdm*"),
+            *root.glob("dev/vmm*"),
+            *root.glob("var/run/*"),
+            *root.glob("var/spool/lock/*"),
+        ]
+        for place in (*gone, state / "vmm", state / "nmdm", state / "net"):
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            elif place.name != "dmesg.boot":
+                place.unlink(missing_ok=True)
 
     def _booted(self) -> str | None:
         try:

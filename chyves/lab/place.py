@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from chyves.errors import ChyvesError
 
@@ -14,8 +14,7 @@ SETTINGS = "lab.json"
 MACHINE_DEVICES = "null zero full random urandom tty ptmx pts shm fd stdin stdout stderr net/tun kvm".split()
 
 
-@dataclass(frozen=True)
-class Lab:
+class Lab(NamedTuple):
     """A lab's directory: `bin/` its programs, `root/` the host's file tree, `state/` what the programs remember."""
 
     top: Path

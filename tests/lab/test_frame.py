@@ -211,6 +211,9 @@ def test_the_host_forgets_modules_and_taps_when_the_machine_starts_anew(
     program("kldload", "nmdm")
     program("ifconfig", "tap7", "create")
     program("sysctl", "net.link.tap.up_on_open=1")
+    for name in ("dev/vmm/web1", "dev/nmdm7A", "var/run/web1.pid", "var/run/chyves/lock", "var/spool/lock/LCK..nmdm7B"):
+        (lab.root / name).parent.mkdir(exist_ok=True)
+        (lab.root / name).touch()
     with sqlite3.connect(lab.state / "kernel.db") as database:
         database.execute("update boot set id = 'the start before'")
     database.close()
@@ -219,6 +222,9 @@ def test_the_host_forgets_modules_and_taps_when_the_machine_starts_anew(
         assert kernel.loaded("zfs")
         assert kernel.sysctl("net.link.tap.up_on_open") == "0"
     assert program("ifconfig", "-l").stdout == "em0 em1 lo0\n"
+    assert [path.name for path in (lab.root / "var/run").iterdir()] == ["dmesg.boot"]
+    assert list((lab.root / "var/spool/lock").iterdir()) == []
+    assert [path.name for path in (lab.root / "dev").iterdir() if path.name.startswith(("vmm", "nmdm"))] == []
     assert program("ifconfig", "tap7", "create").returncode == 0
 
 

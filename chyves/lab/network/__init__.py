@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chyves.errors import Busy, ChyvesError
-from chyves.lab.network import namespace, switch
 from chyves.lab.network.interfaces import changing
 from chyves.lab.place import Lab
 
@@ -24,6 +23,8 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
         tap.opened(pid)
         if interfaces.kernel.sysctl("net.link.tap.up_on_open") == "1":
             tap.up = True
+    from chyves.lab.network import namespace, switch
+
     if namespace.wanted(lab):
         return ["-netdev", f"tap,id=net{unit},ifname={tap.name},script=no,downscript=no"]
     switch.start(lab)
@@ -43,5 +44,7 @@ def enter(lab: Lab) -> None:
 
     A lab whose interfaces are kept as state only has none.
     """
+    from chyves.lab.network import namespace
+
     if namespace.wanted(lab):
         namespace.join(lab)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def started(pid: int) -> str:
 def new_ether(family: str) -> str:
     """A MAC address as a driver makes one up."""
     first = bytes([0x02]) if family == "epair" else bytes([0x58, 0x9C, 0xFC])
-    return (first + secrets.token_bytes(6 - len(first))).hex(":")
+    return (first + os.urandom(6 - len(first))).hex(":")
 
 
 def family_of(name: str) -> tuple[str, str]:

@@ -7,19 +7,19 @@ is the truth; after each change of it, the differences are carried out with ip(8
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from chyves.errors import ChyvesError
 from chyves.lab.network.interface import Interface
 from chyves.lab.place import Lab
 
 CLONE_NEWNET = 0x40000000
 PROGRAMS = ("ip", "nsenter", "unshare", "umount")
-VLAN_TRIAL = b"link add link lo name vlan0 type vlan id 1\nlink delete vlan0\n"
+VLAN_TRIAL = ["link add link lo name vlan0 type vlan id 1", "link delete vlan0"]
 
 
 def place(lab: Lab) -> Path:
@@ -34,12 +34,14 @@ def wanted(lab: Lab) -> bool:
 
 def make(lab: Lab) -> bool:
     """Give a new lab a namespace where the machine allows one, and return whether it did."""
+    import shutil
+
     if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or not all(map(shutil.which, PROGRAMS)):
         return False
     place(lab).touch()
     try:
         _pin(lab)
-    except subprocess.CalledProcessError:
+    except ChyvesError:
         place(lab).unlink()
         return False
     return True
@@ -48,16 +50,28 @@ def make(lab: Lab) -> bool:
 def remove(lab: Lab) -> None:
     """Let go of a lab's namespace; what is in it goes with it when no process is left there."""
     if _pinned(lab):
-        subprocess.run(["umount", place(lab)], check=True, capture_output=True)
+        _run("umount", str(place(lab)))
 
 
 def _pin(lab: Lab) -> None:
-    entering = ["unshare", f"--net={place(lab)}"]
-    subprocess.run(
-        [*entering, "ip", "link", "set", "lo", "up"], check=True, stdin=subprocess.DEVNULL, capture_output=True
-    )
+    _run("unshare", f"--net={place(lab)}", "ip", "link", "set", "lo", "up")
     # Linux loads its vlan module when one is asked for, if the machine has it at all.
-    subprocess.run(["nsenter", f"--net={place(lab)}", "ip", "-batch", "-"], input=VLAN_TRIAL, capture_output=True)
+    with contextlib.suppress(ChyvesError):
+        _ip(lab, VLAN_TRIAL)
+
+
+def _ip(lab: Lab, lines: list[str]) -> None:
+    """Carry out lines of ip(8) in the namespace, all of them; raises ChyvesError when one failed."""
+    _run("nsenter", f"--net={place(lab)}", "ip", "-force", "-batch", "-", text="".join(f"{line}\n" for line in lines))
+
+
+def _run(*words: str, text: str = "") -> None:
+    # Imported late: most calls of ifconfig change nothing.
+    import subprocess
+
+    done = subprocess.run(words, input=text, capture_output=True, text=True)
+    if done.returncode:
+        raise ChyvesError(f"{words[0]}: {done.stderr.strip()}")
 
 
 def _pinned(lab: Lab) -> bool:
@@ -93,15 +107,11 @@ def follow(lab: Lab, before: list[Interface], after: list[Interface]) -> None:
     if ensure(lab):
         before = []
     lines = list(steps(before, after, vlans=os.path.isdir("/proc/net/vlan")))
-    if lines:
-        told = subprocess.run(
-            ["nsenter", f"--net={place(lab)}", "ip", "-force", "-batch", "-"],
-            input="\n".join(lines) + "\n",
-            capture_output=True,
-            text=True,
-        )
-        if told.returncode:
-            print(f"lab: the real network refuses a step: {told.stderr.strip()}", file=sys.stderr)
+    try:
+        if lines:
+            _ip(lab, lines)
+    except ChyvesError as error:
+        print(f"lab: the real network refuses a step: {error}", file=sys.stderr)
 
 
 def steps(before: list[Interface], after: list[Interface], vlans: bool = True) -> Iterator[str]:

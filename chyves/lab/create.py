@@ -7,10 +7,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, Interrupted
 from chyves.lab import host_tree, launchers
 from chyves.lab.kernel import Kernel
 from chyves.lab.network import namespace
@@ -18,8 +20,10 @@ from chyves.lab.place import SETTINGS, Lab
 from chyves.lab.releases import release as known_release
 
 POOL = "zroot"
+PARTS = ("bin", "root", "state", SETTINGS)
 POOL_DISK = "/dev/ada0p3"
 LONGEST_PATH = 60
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 USE = """\
 {top} is now a FreeBSD {release} host.
@@ -32,7 +36,7 @@ or go inside, with its files at their FreeBSD paths:
 
 def default_place() -> Path:
     """The lab meant when none is named: $CHYVES_LAB, else ~/.chyves-lab."""
-    return Path(os.environ.get("CHYVES_LAB") or Path.home() / ".chyves-lab").absolute()
+    return Path(os.environ.get("CHYVES_LAB") or Path.home() / ".chyves-lab").resolve()
 
 
 def create(directory: str | None, release: str = "14.3") -> str:
@@ -42,17 +46,62 @@ def create(directory: str | None, release: str = "14.3") -> str:
     whose name cannot be used, and for a release that no lab plays.
     """
     known_release(release)
-    top = Path(os.path.abspath(directory)) if directory else default_place()
+    # Open files are told by their real paths, so a lab goes by its own too.
+    top = Path(directory).resolve() if directory else default_place()
     _check(top)
-    missing = [parent for parent in (top, *top.parents) if not parent.exists()]
-    try:
-        _build(top, release)
-    except BaseException as error:
-        _take_back(top, missing)
-        if isinstance(error, OSError):
-            raise ChyvesError(f"{top}: no lab can be made here: {error.strerror}; name another directory") from error
-        raise
+    made = [parent for parent in (top, *top.parents) if not parent.exists()]
+    parts: list[Path] = []
+    with _signals_raise():
+        try:
+            top.mkdir(parents=True, exist_ok=True)
+            with _undisturbed():
+                parts += _claim(top)
+            _build(top, release)
+        except BaseException as error:
+            _take_back(top, parts, made)
+            if isinstance(error, OSError):
+                raise ChyvesError(
+                    f"{top}: no lab can be made here: {error.strerror}; name another directory"
+                ) from error
+            raise
     return USE.format(top=top, release=release)
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let a request to end, as by closing the terminal, be an exception, so that what was begun is taken back."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise Interrupted(number, "no lab was made")
+
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back for a moment, so that what was made and what is known of it are the same."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _claim(top: Path) -> list[Path]:
+    """Make the first directory, and return what is this program's to remove from now on.
+
+    Raises ChyvesError when another program has begun a lab here at the same time.
+    """
+    try:
+        (top / "state").mkdir()
+    except FileExistsError:
+        raise ChyvesError(f"{top}: is not empty; name a new directory or an empty one") from None
+    return [top / name for name in PARTS]
 
 
 def _check(top: Path) -> None:
@@ -74,9 +123,7 @@ def _check(top: Path) -> None:
 
 
 def _build(top: Path, release: str) -> None:
-    top.mkdir(parents=True, exist_ok=True)
     lab = Lab(top, release, POOL)
-    lab.state.mkdir()
     host_tree.write(lab)
     namespace.make(lab)
     launchers.write(lab)
@@ -95,13 +142,13 @@ def _make_pool(lab: Lab) -> None:
         raise ChyvesError(f"{lab.top}: its pool cannot be made: {done.stderr.strip()}")
 
 
-def _take_back(top: Path, made: list[Path]) -> None:
-    namespace.remove(Lab(top, "", POOL))
-    for child in top.iterdir() if top.is_dir() else ():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child, ignore_errors=True)
-        else:
-            child.unlink(missing_ok=True)
+def _take_back(top: Path, parts: list[Path], made: list[Path]) -> None:
+    """Remove the parts of the lab, then the directories that were made for it and are empty again."""
+    if parts:
+        namespace.remove(Lab(top, "", POOL))
+    for part in parts:
+        with contextlib.suppress(OSError):
+            part.unlink() if part.is_file() else shutil.rmtree(part)
     for directory in made:
         with contextlib.suppress(OSError):
             directory.rmdir()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.lab import vmm
-from chyves.lab.create import default_place
+from chyves.lab.create import PARTS, default_place
 from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
 from chyves.lab.processes import at_work
@@ -26,17 +26,32 @@ def destroy(directory: str | None, yes: bool = False) -> str:
 
     Asks on a terminal unless `yes`. Raises ChyvesError for a directory that is not a lab, and when not confirmed.
     """
-    lab = Lab.open(Path(directory).absolute() if directory else default_place())
-    if not (lab.bin.is_dir() and lab.root.is_dir() and lab.state.is_dir()):
-        raise ChyvesError(f"{lab.top}: has {SETTINGS} but is no whole lab; look at it and remove it by hand")
+    lab = Lab.open(Path(directory).resolve() if directory else default_place())
+    _refuse_what_is_not_its_own(lab)
     if not yes:
         _ask(lab)
     ended = _end_guests(lab)
     _end_processes(lab)
     namespace.remove(lab)
-    shutil.rmtree(lab.top)
+    for part in (lab.bin, lab.root, lab.state):
+        if part.exists():
+            shutil.rmtree(part)
+    # Last, so that what could not be removed is still known for a lab.
+    (lab.top / SETTINGS).unlink()
+    lab.top.rmdir()
     told = f"{lab.top} is removed"
     return f"{told}; its guests were ended first: {', '.join(ended)}\n" if ended else f"{told}\n"
+
+
+def _refuse_what_is_not_its_own(lab: Lab) -> None:
+    """Raise ChyvesError when the directory has something that no lab has, or something is mounted in it."""
+    foreign = sorted({path.name for path in lab.top.iterdir()} - set(PARTS))
+    if foreign:
+        raise ChyvesError(f"{lab.top}: has {foreign[0]} in it, which is of no lab; move it elsewhere first")
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for place in mounted:
+        if place.startswith(f"{lab.top}/") and place != str(namespace.place(lab)):
+            raise ChyvesError(f"{lab.top}: something is mounted on {place}; unmount it first")
 
 
 def _ask(lab: Lab) -> None:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from chyves.errors import ChyvesError
 from chyves.lab import modules
 from chyves.lab.place import Lab
 from chyves.lab.sysctls import Machine, Sysctl, table
@@ -34,9 +35,12 @@ class Kernel:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.database = sqlite3.connect(lab.state / "kernel.db", timeout=60, isolation_level=None)
-        self.database.execute("pragma synchronous = off")
-        self._boot_once()
+        try:
+            self.database = sqlite3.connect(lab.state / "kernel.db", timeout=60, isolation_level=None)
+            self.database.execute("pragma synchronous = off")
+            self._boot_once()
+        except sqlite3.OperationalError as error:
+            raise ChyvesError(f"{lab.top}: the lab's kernel cannot be reached: {error}; is the lab yours?") from None
 
     def __enter__(self) -> Kernel:
         return self

@@ -23,12 +23,16 @@ class Lab(NamedTuple):
 
     @classmethod
     def open(cls, top: Path) -> Lab:
-        """Read a lab's settings; raises ChyvesError where there is no lab."""
+        """Read a lab's settings; raises ChyvesError where there is none, or none that can be read."""
         try:
             settings = json.loads((top / SETTINGS).read_text())
-        except FileNotFoundError:
+            return cls(top, settings["release"], settings["pool"])
+        except (FileNotFoundError, NotADirectoryError):
             raise ChyvesError(f"{top}: is not a lab; make one with: chyves lab create {top}") from None
-        return cls(top, settings["release"], settings["pool"])
+        except OSError as error:
+            raise ChyvesError(f"{top}: the lab cannot be entered: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError):
+            raise ChyvesError(f"{top / SETTINGS}: is damaged; it holds release and pool, as JSON") from None
 
     @property
     def bin(self) -> Path:

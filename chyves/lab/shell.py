@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -25,7 +26,9 @@ def shell(command: Sequence[str]) -> int:
     living when the shell ends, and are seen from outside. Raises ChyvesError where there is no lab.
     """
     lab = Lab.open(default_place())
-    launchers.write(lab)
+    # A lab that an older chyves made gets the programs of this one, if it is one's own.
+    with contextlib.suppress(PermissionError):
+        launchers.write(lab)
     words = list(command) or [os.environ.get("SHELL") or "/bin/sh"]
     environment = {name: value for name, value in os.environ.items() if name != "CHYVES_LAB"}
     environment["PATH"] = f"{lab.bin}:{os.environ.get('PATH') or os.defpath}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +30,10 @@ def place() -> Iterator[Path]:
         if (lab / "lab.json").exists():
             destroy.destroy(str(lab), yes=True)
     shutil.rmtree(top, ignore_errors=True)
+
+
+REPOSITORY = Path(__file__).parents[2]
+DESTROY = "import sys; from chyves.lab.destroy import destroy; destroy(sys.argv[1], yes=True)"
 
 
 def everything_below(top: Path) -> set[str]:
@@ -146,10 +151,71 @@ def test_destroy_takes_only_labs(place: Path) -> None:
     with pytest.raises(ChyvesError, match="is not a lab"):
         destroy.destroy(str(place), yes=True)
     (place / "lab.json").write_text('{"release": "14.3", "pool": "zroot"}')
-    with pytest.raises(ChyvesError, match="is no whole lab"):
+    with pytest.raises(ChyvesError, match="has letter in it, which is of no lab"):
         destroy.destroy(str(place), yes=True)
     assert (place / "letter").read_text() == "mine"
+    (place / "lab.json").write_text("rubbish")
+    with pytest.raises(ChyvesError, match=r"lab\.json: is damaged"):
+        destroy.destroy(str(place), yes=True)
     (place / "lab.json").unlink()
+
+
+def test_a_lab_that_was_removed_only_half_is_removed_whole_by_the_next_try(lab: Lab) -> None:
+    shutil.rmtree(lab.root / "boot")
+    shutil.rmtree(lab.bin)
+    destroy.destroy(str(lab.top), yes=True)
+    assert not lab.top.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_destroy_does_not_follow_mounts(place: Path, lab: Lab) -> None:
+    (place / "letter").write_text("mine")
+    (lab.root / "mnt").mkdir()
+    script = f"mount --bind {place} {lab.root}/mnt && exec {sys.executable} -c '{DESTROY}' {lab.top}"
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
+    assert f"something is mounted on {lab.root}/mnt; unmount it first" in done.stderr
+    assert (place / "letter").read_text() == "mine"
+    assert (lab.top / "lab.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_in_the_middle_takes_all_back(place: Path, number: int) -> None:
+    """The signal comes as soon as the first part is there, before the tree, the launchers and the pool."""
+    script = f"from chyves.lab.create import create; create({str(place / 'deep' / 'x')!r})"
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    while not (place / "deep/x/state").exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(number)
+    process.wait(60)
+    if process.returncode == 0:
+        pytest.skip("it was done before the signal came")
+    assert everything_below(place) == set()
+
+
+def test_two_that_make_one_lab_at_once_do_not_remove_each_other_s(place: Path) -> None:
+    script = f"from chyves.lab.create import create; create({str(place / 'x')!r})"
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stderr=subprocess.PIPE) for _ in range(4)
+    ]
+    said = [process.communicate()[1].decode() for process in started]
+    assert sorted(process.returncode for process in started) == [0, 1, 1, 1]
+    assert all("is not empty" in words or "is a lab already" in words for words in said if words)
+    assert Lab.open(place / "x").pool == "zroot"
+    assert (place / "x/bin/zfs").exists()
+
+
+def test_a_lab_goes_by_its_real_path(place: Path) -> None:
+    (place / "link").symlink_to(place)
+    assert f"CHYVES_LAB={place}/x\n" in create.create(str(place / "link" / "x"))
+
+
+def test_a_lab_of_somebody_else_is_told_of_in_a_sentence(lab: Lab) -> None:
+    (lab.state / "kernel.db").unlink()
+    (lab.state / "kernel.db").mkdir()
+    done = subprocess.run([lab.bin / "kldstat"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"kldstat: {lab.top}: the lab's kernel cannot be reached: ")
+    (lab.state / "kernel.db").rmdir()
 
 
 def test_destroy_asks_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.lab import launchers
@@ -31,8 +33,15 @@ def shell(command: Sequence[str]) -> int:
         launchers.write(lab)
     words = list(command) or [os.environ.get("SHELL") or "/bin/sh"]
     environment = {name: value for name, value in os.environ.items() if name != "CHYVES_LAB"}
-    environment["PATH"] = f"{lab.bin}:{os.environ.get('PATH') or os.defpath}"
+    environment["PATH"] = f"{lab.bin}:{_path_with_chyves()}"
     return run_inside(lab, words, environment)
+
+
+def _path_with_chyves() -> str:
+    """PATH, and at its end the directory of the chyves that runs now where it would not be found."""
+    path = os.environ.get("PATH") or os.defpath
+    here = Path(sys.executable).parent
+    return path if shutil.which("chyves") or not (here / "chyves").exists() else f"{path}:{here}"
 
 
 def run_inside(lab: Lab, words: list[str], environment: dict[str, str]) -> int:

@@ -147,6 +147,10 @@ def test_names_that_can(zfs: Zfs, name: str) -> None:
         (["-o", "volsize=1G", "zroot/f"], "cannot create 'zroot/f': 'volsize' does not apply to datasets of this type"),
         (["-o", "used=1", "zroot/f"], "cannot create 'zroot/f': 'used' is readonly"),
         (["-o", "nonsense=1", "zroot/f"], "cannot create 'zroot/f': invalid property 'nonsense'"),
+        (
+            ["-o", "encryption=on", "zroot/f"],
+            "cannot create 'zroot/f': the lab's zfs encrypts nothing; leave 'encryption' at 'off'",
+        ),
         (["-o", "atime", "zroot/f"], "missing '=' for property=value argument"),
         (["-o", "a:b=1", "-o", "a:b=2", "zroot/f"], "property 'a:b' specified multiple times"),
     ],

@@ -76,6 +76,8 @@ def test_a_path_stands_for_the_file_system_that_it_is_in(zfs: Zfs) -> None:
     poke(zfs.path("zroot/web") / "file", "x")
     assert zfs.names(str(zfs.path("zroot/web") / "file")) == ["zroot/web"]
     assert zfs.names("/zroot/web/img") == ["zroot/web/img"]
+    outside = str(zfs.lab.state)
+    assert zfs.refused("list", outside) == f"'{outside}': not a ZFS filesystem"
     said = zfs("list", "/zroot/none")
     assert (said.status, said.err) == (1, "cannot open '/zroot/none': No such file or directory\n")
 

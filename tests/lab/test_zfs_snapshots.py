@@ -162,6 +162,11 @@ def test_a_hold_keeps_a_snapshot(zfs: Zfs) -> None:
     )
     assert zfs.refused("destroy", "zroot/a@one") == "cannot destroy snapshot zroot/a@one: dataset is busy"
     assert zfs.refused("destroy", "-r", "zroot/a/b") == "cannot destroy snapshot zroot/a/b@one: dataset is busy"
+    zfs.ok("snapshot", "zroot/a@newer")
+    zfs.ok("hold", "keep", "zroot/a@newer")
+    assert zfs.refused("rollback", "-r", "zroot/a@one") == "cannot destroy 'zroot/a@newer': dataset is busy"
+    zfs.ok("release", "keep", "zroot/a@newer")
+    zfs.ok("rollback", "-r", "zroot/a@one")
     held = zfs.ok("holds", "-H", "-r", "zroot/a@one").splitlines()
     assert [line.split("\t")[:2] for line in held] == [
         [name, "keep"] for name in ("zroot/a@one", "zroot/a/b@one", "zroot/a/v@one")

@@ -72,6 +72,8 @@ def _value(release: str, kind: str, row: Property, value: str) -> str:
     if row.type == INDEX:
         if value not in row.choices and value not in properties.synonyms(row.name):
             raise Refused(f"'{row.name}' must be one of '{row.values}'")
+        if row.name in ("encryption", "keyformat") and value != row.default:
+            raise Refused(f"the lab's zfs encrypts nothing; leave '{row.name}' at '{row.default}'")
         return properties.canonical(row.name, value)
     if row.type == NUMBER:
         return _number(release, kind, row, value)

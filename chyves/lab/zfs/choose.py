@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from chyves.lab.zfs import datasets, mounts, names, properties
 from chyves.lab.zfs.datasets import BOOKMARK, DATASETS, FILESYSTEM, HEADS, SNAPSHOT, VOLUME, Dataset
-from chyves.lab.zfs.refusals import BadUsage, Refused, cannot
+from chyves.lab.zfs.refusals import BadUsage, Refused
 from chyves.lab.zfs.state import State
 
 _TYPES = {
@@ -73,7 +73,7 @@ class Choice:
             kinds.add(FILESYSTEM)
             if kinds & {SNAPSHOT, BOOKMARK}:
                 kinds.add(VOLUME)
-        if operand.startswith(("/", "./", "../")):
+        if operand.startswith(("/", "./")):
             return _mounted_there(self._state, operand)
         return datasets.require(self._state, operand, kinds)
 
@@ -109,7 +109,7 @@ def _mounted_there(state: State, path: str) -> Dataset:
         if above in others:
             return others[above]
         above = os.path.dirname(above)
-    raise cannot("open", path, "not a ZFS filesystem")
+    raise Refused(f"'{path}': not a ZFS filesystem")
 
 
 def by_name(one: Dataset) -> tuple[str, int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -147,6 +148,8 @@ def run(lab: Lab, program: str, words: Sequence[str]) -> int:
     except OSError as error:
         out_of_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
         print(f"cannot {name}: {'out of space' if out_of_space else error}", file=sys.stderr)
+    except sqlite3.Error as error:
+        print(f"cannot {name}: the lab's state cannot be used: {error}", file=sys.stderr)
     return 1
 
 

@@ -102,11 +102,14 @@ def _tell(doomed: Iterable[Dataset], options: Options, reclaimed: int | None = N
         print(f"reclaim\t{reclaimed}" if "p" in options else f"{would} reclaim {sizes.show(reclaimed, 'B')}")
 
 
-def all_of(state: State, doomed: Sequence[Dataset], force: bool = False) -> None:
-    """Destroy datasets in the order given; raises Refused, with nothing destroyed, for one that is held or in use."""
+def all_of(state: State, doomed: Sequence[Dataset], force: bool = False, phrase: str = "snapshot {}") -> None:
+    """Destroy datasets in the order given; raises Refused, with nothing destroyed, for one that is held or in use.
+
+    `phrase` is how a held snapshot is named in the refusal.
+    """
     held = [one for one in doomed if one.kind == SNAPSHOT and datasets.held(state, one.id)]
     if held:
-        raise Refused("\n".join(f"cannot destroy snapshot {one.name}: {_held(state, one)}" for one in held))
+        raise Refused("\n".join(f"cannot destroy {phrase.format(one.name)}: {_held(state, one)}" for one in held))
     _refuse_open(state, [one for one in doomed if one.kind == VOLUME])
     mounts.refuse_if_used(state, [one for one in doomed if one.kind == FILESYSTEM], force)
     changed: set[str] = set()

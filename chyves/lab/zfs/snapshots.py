@@ -100,7 +100,7 @@ def rollback(state: State, words: Sequence[str]) -> int:
             if one.txg > target.txg
         ]
         _check_newer(state, name, newer, options)
-        destroy.all_of(state, _with_clones(state, newer), force="f" in options)
+        destroy.all_of(state, _with_clones(state, newer), "f" in options, phrase="'{}'")
         if head.kind == VOLUME:
             _return_volume(state, head, target)
         else:

@@ -128,6 +128,14 @@ def uplink(name: str) -> str:
     return name
 
 
+def is_uplink(name: str) -> bool:
+    """Whether a bridge can be attached to an interface of this name."""
+    try:
+        return uplink(name) == name
+    except BadName:
+        return False
+
+
 def disk_number(name: str) -> int | None:
     """The number of `disk{n}`, or None."""
     return numbered(name, "disk", 999)

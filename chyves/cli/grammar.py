@@ -107,9 +107,12 @@ def _refuse(rows: Rows, index: int, words: Sequence[str]) -> NoReturn:
         raise UsageError(f"{' '.join(named(rows[0], words))}: {text} is one word too many; it is: {synopsis(rows[0])}")
     if len(rows) == 1:
         raise UsageError(f"{rows[0].name}: {text} is not possible; give {' or '.join(offered)}")
+    guess = _guess(words[index], offered)
     if index == 1:
         _refuse_misplaced(words[0], offered)
-    raise UsageError(f"{text}: is no command{_guess(words[index], offered)} see: chyves help")
+        if guess == NO_GUESS and (near := _guess(words[0], offered)) != NO_GUESS:
+            raise UsageError(f"{shown(words[0])}: is no command{near} it is written after the guest")
+    raise UsageError(f"{text}: is no command{guess} see: chyves help")
 
 
 def _refuse_short(rows: Rows, words: Sequence[str]) -> NoReturn:
@@ -119,7 +122,9 @@ def _refuse_short(rows: Rows, words: Sequence[str]) -> NoReturn:
     offered = sorted({text for row in rows for text in _offered(position(row, len(words)))})
     if len(words) == 1 and words[0] not in _first_literals():
         _refuse_misplaced(words[0], offered)
-        raise UsageError(f"{shown(words[0])}: is no command{_guess(words[0], offered)} see: chyves help")
+        guess = _guess(words[0], offered)
+        right = "; if it is a guest, say what to do with it;" if guess == NO_GUESS else guess
+        raise UsageError(f"{shown(words[0])}: is no command{right} see: chyves help")
     raise UsageError(f"{shown(words[-1])}: words are missing; give one of {', '.join(offered)}")
 
 

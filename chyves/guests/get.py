@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chyves.cli.tables import Column, Row, Table
+from chyves.errors import ChyvesError
 from chyves.host.machine import Host
+from chyves.names import shown
 from chyves.pools.holdings import Holdings
 from chyves.properties import Defaults, Global, Guest, Pool
-from chyves.section import Section, UnknownProperty
+from chyves.section import Section
 
 OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value", "Value"))
 
@@ -59,7 +61,7 @@ def across(host: Host, property: str) -> Table:
     holdings = Holdings.read(host)
     sections = holdings.each_properties(host.terminal.warn).values()
     if Guest.row(property) is None and not any(property in section.text for section in sections):
-        raise UnknownProperty("list", property, "see: chyves list properties")
+        raise ChyvesError(f"list: {shown(property)} is no property of guests; see: chyves list properties")
     rows = [
         Row({"guest": section.owner, "value": section.text.get(property, _default(property))}) for section in sections
     ]

@@ -193,4 +193,4 @@ def version(host: Host) -> Table:
         Column("guest", "Guest"),
         Column("host", "Host"),
     )
-    return Table("version", columns, (Row(values),))
+    return Table("versions", columns, (Row(values),))

@@ -55,8 +55,8 @@ def _press(host: Host, name: str) -> int:
 
 def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
     name, seconds = holding.name, holding.properties.stop_timeout
-    host.terminal.say(1, f"{name}: stopping")
     supervisor = running.supervisor(host, name) if pressed else _press(host, name)
+    host.terminal.say(1, f"{name}: stopping")
     if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, seconds):
         raise ChyvesError(
             f"{name}: did not react to its power button within {seconds} s (stop_timeout); "

@@ -108,7 +108,7 @@ class Host:
     def terminal(self) -> Terminal:
         from chyves.host.terminal import Terminal
 
-        return Terminal()
+        return Terminal(self.dry)
 
 
 def _path(given: str) -> str:

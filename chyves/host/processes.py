@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,17 @@ class Processes:
         except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
             return self._ps("lstart=", pid)
 
+    def find(self, command: str) -> list[int]:
+        """The processes whose whole command line an extended regular expression matches (pgrep(1))."""
+        return [int(pid) for pid in self.run.ask("pgrep", "-f", "-x", command, accept=(0, 1)).split()]
+
     def signal(self, pid: int, number: int) -> bool:
         """Send a signal; False where the process has ended. Raises ChyvesError where it may not be sent."""
         if pid <= 1:
             raise ValueError(f"{pid} is not one process that may be signalled")
+        if self.run.dry:
+            self.run.do("kill", "-s", signal.Signals(number).name.removeprefix("SIG"), str(pid))
+            return True
         try:
             os.kill(pid, number)
         except ProcessLookupError:

@@ -17,14 +17,18 @@ WIDTH = 30
 
 
 class Terminal:
-    """The user's terminal, if there is one. `level` is the global property stdout_level: what `say` shows."""
+    """The user's terminal, if there is one. `level` is the global property stdout_level: what `say` shows.
 
-    def __init__(self) -> None:
+    In a dry run nothing is done, so that `say` tells of nothing.
+    """
+
+    def __init__(self, dry: bool = False) -> None:
         self.level = 2
+        self.dry = dry
 
     def say(self, level: int, text: str) -> None:
         """Tell of what is done: level 1 an action, 2 its steps, 3 also the lines of programs."""
-        if level <= self.level:
+        if level <= self.level and not self.dry:
             _print(text)
 
     def warn(self, text: str) -> None:
@@ -42,10 +46,10 @@ class Terminal:
         """
         if yes:
             return True
+        if not _interactive():
+            raise ChyvesError(f"{question.rstrip('?')}: there is no terminal to ask on; give --yes")
         for line in details:
             _print(line)
-        if not _interactive():
-            raise ChyvesError(f"{question}: there is no terminal to ask on; give --yes")
         return (self.ask(f"{question} [y/N]") or "").strip().lower() in ("y", "yes")
 
     def ask(self, question: str) -> str | None:

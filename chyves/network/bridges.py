@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from chyves import names
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.plan import PRIVATE
+from chyves.pools import together
 from chyves.pools.holdings import Holdings, save
 
 
@@ -14,8 +17,8 @@ def attach(host: Host, bridge: str, uplink: str) -> None:
         holdings = Holdings.read(host)
         existing = host.interfaces.all()
         if uplink not in existing:
-            cards = ", ".join(sorted(existing))
-            raise ChyvesError(f"{bridge}: this host has no interface {uplink} (it has: {cards})")
+            cards = ", ".join(sorted(name for name in existing if names.is_uplink(name))) or "none"
+            raise ChyvesError(f"{bridge}: this host has no interface {uplink} (there are: {cards}); name one of these")
         for number, other in holdings.globals.bridge_phy_attach.items():
             if other == uplink and f"bridge{number}" != bridge:
                 raise ChyvesError(
@@ -33,24 +36,40 @@ def private(host: Host, bridge: str) -> None:
 
 
 def _move(host: Host, holdings: Holdings, bridge: str, uplink: str) -> None:
-    """Write the new uplink down, and change the bridge if it exists."""
+    """Write the new uplink down, and change the bridge if it exists; killed in between, no bridge is on two networks.
+
+    The old interface leaves before the new one is written down, and the new one joins after that: what is missing then
+    joins when a guest starts.
+    """
     name = f"{bridge}_phy_attach"
-    before = holdings.globals.text.get(name)
+    settings = holdings.globals
+    before = settings.text.get(name, PRIVATE)
     existing = host.interfaces.all()
-    save(host, holdings.globals.with_changes({name: uplink}), holdings.globals_file)
-    if bridge not in existing:
-        return
-    members = existing[bridge].members
-    if before not in (None, "-", PRIVATE, uplink) and before in members:
-        host.interfaces.leave(bridge, str(before))
-    if uplink != PRIVATE and uplink not in members:
-        host.interfaces.join(bridge, uplink)
-        host.interfaces.up(uplink)
+    members = existing[bridge].members if bridge in existing else ()
+    with Undo() as undo:
+        if before not in ("-", PRIVATE, uplink) and before in members:
+            undo.do(
+                lambda: host.interfaces.leave(bridge, before),
+                lambda: host.interfaces.join(bridge, before),
+                f"join {bridge} {before}",
+            )
+        undo.do(
+            lambda: together.write(holdings, [settings], [settings.with_changes({name: uplink})]),
+            lambda: save(host, settings, holdings.globals_file),
+            f"restore {name}",
+        )
+        if bridge in existing and uplink != PRIVATE and uplink not in members:
+            undo.do(
+                lambda: host.interfaces.join(bridge, uplink),
+                lambda: host.interfaces.leave(bridge, uplink),
+                f"leave {bridge} {uplink}",
+            )
+            undo.do(lambda: host.interfaces.up(uplink))
 
 
 def default(host: Host, bridge: str) -> None:
     """Make a bridge the one that new guests join."""
     with host.locks.hold("all"):
         holdings = Holdings.read(host)
-        save(host, holdings.defaults.with_changes({"bridge": bridge}), holdings.defaults_file)
+        together.write(holdings, [holdings.defaults], [holdings.defaults.with_changes({"bridge": bridge})])
     host.terminal.say(1, f"{bridge}: new guests join it")

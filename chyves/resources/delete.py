@@ -17,7 +17,7 @@ def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
         leftovers.settle(host, holdings)
         if name == NULL_ISO:
             raise ChyvesError(f"{name}: is the empty medium that chyves needs for UEFI guests; leave it")
-        holdings.resource(kind, name)
+        _refuse_missing(holdings, kind, name)
         _refuse_used(host, holdings, kind, name)
         _delete(host, f"{holdings.primary.dataset}/{RESOURCES[kind]}", name, yes)
 
@@ -25,9 +25,8 @@ def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
 def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
     dataset, old = f"{parent}/{name}", f"{parent}/{leftovers.OLD}{name}"
     below = host.zfs.below(dataset)
-    for each in below:
-        host.terminal.say(2 if yes or host.dry else 0, f"{each} will be destroyed")
-    if not (host.dry or host.terminal.confirm(f"{name}: delete it", yes)):
+    lines = [f"{each} will be destroyed" for each in below]
+    if not (host.dry or host.terminal.confirm(f"{name}: delete it?", yes, lines)):
         return
     doomed = [each.replace(dataset, old, 1) for each in below]
     host.terminal.say(1, f"{name}: deleting")
@@ -36,6 +35,13 @@ def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
         undo.do(lambda: host.zfs.destroy_all(old, doomed), lambda: None, f"make {name} again")
     if not host.dry:
         host.terminal.say(2, f"{name}: deleted")
+
+
+def _refuse_missing(holdings: Holdings, kind: str, name: str) -> None:
+    found = holdings.resources(kind)
+    if name not in found:
+        have = ", ".join(other for other in found if other != NULL_ISO) or "none"
+        raise ChyvesError(f"{name}: there is no such {kind} (there are: {have}); see: chyves {kind} list")
 
 
 def _refuse_used(host: Host, holdings: Holdings, kind: str, name: str) -> None:

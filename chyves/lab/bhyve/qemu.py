@@ -128,7 +128,7 @@ class QemuGuest:
 
     def _look_for_halt(self) -> None:
         text = str(self._monitor("info registers -a"))
-        states = re.findall(r"EFL=([0-9a-f]+).*?HLT=(\d)", text)
+        states = re.findall(r"[ER]FL=([0-9a-f]+).*?HLT=(\d)", text)
         halted = bool(states) and all(int(flags, 16) & INTERRUPTS_ON == 0 and hlt == "1" for flags, hlt in states)
         if halted and self._looked_halted:
             self._ended = End.HALT

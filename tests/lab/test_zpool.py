@@ -148,7 +148,12 @@ def test_destroy_takes_everything_with_it(zfs: Zfs) -> None:
     zfs.ok("hold", "keep", "tank/a@one")
     zfs.ok("clone", "tank/a@one", "tank/c")
     poke(zfs.path("tank/a") / "file", "x")
+    ok(zfs, "create", "tank2", "da1")
+    zfs.ok("snapshot", "tank2@one")
+    zfs.ok("hold", "keep", "tank2@one")
     ok(zfs, "destroy", "tank")
+    assert zfs.value("userrefs", "tank2@one") == "1"
+    ok(zfs, "destroy", "tank2")
     assert zfs.names("-t", "all") == ["zroot"]
     assert not (zfs.lab.root / "tank").exists() and not zfs.device("tank").exists()
     assert [path.name for path in (zfs.lab.state / "zfs").iterdir() if path.name.isdigit()] == []

@@ -195,7 +195,7 @@ def destroy(state: State, words: Sequence[str]) -> int:
         require_pool(state, name)
         _refuse_used(state, name, "f" in options, "destroy")
         doomed = [*datasets.below(state, name), *datasets.select(state, "WHERE name = ?", (name,))]
-        state.db.execute("DELETE FROM hold WHERE snapshot IN (SELECT id FROM dataset WHERE name LIKE ?)", (f"{name}%",))
+        state.db.executemany("DELETE FROM hold WHERE snapshot = ?", [(one.id,) for one in doomed])
         order = sorted(doomed, key=lambda one: (one.kind in datasets.HEADS, -len(one.place or ""), one.name))
         destroying.all_of(state, order, force=True)
         state.db.execute("DELETE FROM pool WHERE name = ?", (name,))

@@ -65,7 +65,6 @@ def _take_all(state: State, wanted: dict[str, Dataset], properties: dict[str, st
 
 def take(state: State, head: Dataset, name: str, txg: int) -> Dataset:
     """Make one snapshot: a row, a copy in the staging directory, and the step that puts it into the store."""
-    # What no place shows yet (a dataset that this very command made) has nothing to copy, and cannot be asked for.
     made = datasets.add(state, name, SNAPSHOT, head.head, txg=txg, volsize=head.volsize, volblocksize=head.volblocksize)
     source, staged = datasets.data(state, head), state.staged(made.id)
     others = mounts.mounted_below(state, [source])

@@ -168,17 +168,13 @@ class Space:
     def used(self, dataset: Dataset) -> int:
         """Bytes that would be free if a dataset and all that depends on it were gone."""
         if dataset.name not in self._used:
-            self._used[dataset.name] = (
-                self._snapshot_used(dataset)
-                if dataset.kind == SNAPSHOT
-                else (
-                    self.by_dataset(dataset)
-                    + self.by_snapshots(dataset)
-                    + self.by_children(dataset)
-                    + self.by_refreservation(dataset)
-                )
-            )
+            count = self._snapshot_used if dataset.kind == SNAPSHOT else self._head_used
+            self._used[dataset.name] = count(dataset)
         return self._used[dataset.name]
+
+    def _head_used(self, head: Dataset) -> int:
+        own = self.by_dataset(head) + self.by_refreservation(head)
+        return own + self.by_snapshots(head) + self.by_children(head)
 
     def _snapshot_used(self, snapshot: Dataset) -> int:
         siblings = self._snapshots[names.head(snapshot.name)]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
+from errno import EBUSY, EINVAL
 
 from chyves.errors import ChyvesError
 from chyves.lab.bhyve import consoles, disks
@@ -19,7 +20,7 @@ from chyves.lab.releases import release
 
 NOT_CARRIED = ("virtio-9p", "virtio-scsi", "virtio-console", "virtio-input", "hda")
 BUILT_IN = ("hostbridge", "amd_hostbridge", "lpc")
-INVALID = strerror(22)
+INVALID = strerror(EINVAL)
 
 
 def initialise(board: Board) -> None:
@@ -101,10 +102,12 @@ def _open_tap(board: Board, name: str, unit: int) -> None:
         raise Broken(f"{name}: unknown network backend", INVALID)
     from chyves.lab import network
 
+    if name in board.taps:
+        raise Broken(f"open of tap device /dev/{name} failed: {strerror(EBUSY)}", strerror(EBUSY))
     try:
         board.add(*network.attach(board.lab, name, unit, os.getpid()))
     except ChyvesError as error:
-        raise Broken(f"open of tap device /dev/{name} failed: {error}", strerror(16)) from None
+        raise Broken(f"open of tap device /dev/{name} failed: {error}", strerror(EBUSY)) from None
     board.taps.append(name)
 
 

@@ -95,7 +95,7 @@ def test_every_word_that_an_index_may_be_can_be_set(zfs: Zfs) -> None:
         ("mountpoint=/" + "x" * 256, "zroot/a", "component of 'mountpoint' is too long"),
         ("volsize=1000", "zroot/a/v", "'volsize' must be a multiple of volume block size (16K)"),
         ("volsize=0", "zroot/a/v", "'volsize' cannot be zero"),
-        ("x:y=" + "z" * 8192, "zroot/a", "property value '" + "z" * 8192 + "' is too long"),
+        ("x:y=" + "z" * 8192, "zroot/a", "property value too long"),
         ("x:" + "y" * 254 + "=z", "zroot/a", "property name 'x:" + "y" * 254 + "' is too long"),
     ],
 )

@@ -95,15 +95,32 @@ def _build(lab: Lab) -> None:
     for name in sorted(os.listdir(OLD)):
         if name not in (*OWN, "lost+found"):
             _show(OLD / name, NEW / name)
-    for name in MACHINE_DEVICES:
-        if os.path.lexists(OLD / "dev" / name):
-            _show(OLD / "dev" / name, NEW / "dev" / name)
+    _show_devices()
     for name in MADE_OF_BOTH:
         if (OLD / name).is_dir() and not (OLD / name).is_symlink():
             _mix(lab, name)
     for name in ("sbin", "usr/sbin"):
         if not (OLD / name).is_symlink():
             _mix_programs(lab, name)
+
+
+def _show_devices() -> None:
+    """Put the machine's own devices beside those of the lab."""
+    for name in MACHINE_DEVICES:
+        if name != "ptmx" and os.path.lexists(OLD / "dev" / name):
+            _show(OLD / "dev" / name, NEW / "dev" / name)
+    # The machine's ptmx makes terminals only where its pts is mounted beside it; the one in pts is often root's alone.
+    _bind(OLD / "dev", NEW / "dev" / REAL)
+    (NEW / "dev/ptmx").unlink(missing_ok=True)
+    (NEW / "dev/ptmx").symlink_to("pts/ptmx" if _opens(OLD / "dev/pts/ptmx") else f"{REAL}/ptmx")
+
+
+def _opens(device: Path) -> bool:
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _show(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from chyves.lab.place import Lab
+from chyves.lab.place import SETTINGS, Lab
 
 GUEST_TITLES = ("bhyve: ",)
 # Linux stands in with processes for what is in FreeBSD's kernel or in bhyve itself.
@@ -104,9 +104,14 @@ def _without_launcher(lab: Lab, words: tuple[str, ...]) -> tuple[str, ...]:
 def _visible(lab: Lab, process: Process) -> bool:
     if process.comm.startswith(CARRIER[:15]) or process.command.startswith(RELAY_TITLE):
         return False
-    if len(process.words) > 2 and process.words[1] == "-IS" and Path(process.words[2]).parent == lab.state:
+    if len(process.words) > 2 and process.words[1] == "-IS" and _is_launcher(Path(process.words[2])):
         return False
     return not process.command.startswith(GUEST_TITLES) or uses(lab, process.pid)
+
+
+def _is_launcher(program: Path) -> bool:
+    """Whether this is a program of another lab, or one behind the scenes of this one, whose own are shown by name."""
+    return (program.parents[1] / SETTINGS).exists() if program.is_absolute() else False
 
 
 def uses(lab: Lab, pid: int) -> bool:

@@ -103,6 +103,14 @@ def test_the_machine_is_still_there(inside: Shell, lab: Lab, tmp_path: Path) -> 
     assert (lab.root / "dev/null").stat().st_size == 0
 
 
+def test_terminals_and_null_modems_work(inside: Shell) -> None:
+    answer = inside(
+        "python3 -c 'import os; print(os.path.exists(os.ttyname(os.openpty()[1])))'"
+        " && kldload nmdm && (sleep 20 | timeout 20 cu -l /dev/nmdm7B >/dev/null & sleep 3; ls /dev/nmdm7A)"
+    )
+    assert (answer.stdout, answer.stderr) == ("True\n/dev/nmdm7A\n", "")
+
+
 def test_nothing_of_it_is_seen_outside(inside: Shell, lab: Lab) -> None:
     before = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(lab.top) in line]
     inside("true")

@@ -327,6 +327,52 @@ class TestHardware:
         assert "APIC" in text
 
 
+class TestFiles:
+    def test_checksums(self, program: Program, tmp_path: Path) -> None:
+        (tmp_path / "x").write_text("abc")
+        place = str(tmp_path / "x")
+        digest = "900150983cd24fb0d6963f7d28e17f72"
+        assert program("md5", place).stdout == f"MD5 ({place}) = {digest}\n"
+        assert program("md5", "-q", place).stdout == f"{digest}\n"
+        assert program("md5", "-r", place).stdout == f"{digest} {place}\n"
+        assert program("md5", "-s", "abc").stdout == f'MD5 ("abc") = {digest}\n'
+        assert program("md5", "-qs", "abc").stdout == f"{digest}\n"
+        assert program("md5").stdout == "d41d8cd98f00b204e9800998ecf8427e\n"
+        assert program("sha256", "-q", place).stdout.startswith("ba7816bf8f01cfea414140de5dae2223")
+        assert program("sha512", "-q", place).stdout.startswith("ddaf35a193617abacc417349ae204131")
+        assert program("md5", "-c", digest, place).returncode == 0
+        assert program("md5", "-c", "0" * 32, place).returncode == 2
+        assert program("md5", str(tmp_path / "none")).returncode == 1
+
+    def test_stat_in_formats(self, program: Program, tmp_path: Path, lab: Lab) -> None:
+        (tmp_path / "x").write_text("abc")
+        (tmp_path / "x").chmod(0o640)
+        (tmp_path / "link").symlink_to("x")
+        assert program("stat", "-f%z", str(tmp_path / "x")).stdout == "3\n"
+        assert program("stat", "-f", "%N:%Lp:%Sp:%HT", str(tmp_path / "x")).stdout.startswith(
+            f"{tmp_path}/x:640:-rw-r-----:"
+        )
+        assert program("stat", "-n", "-f", "%i", str(tmp_path / "x")).stdout == str((tmp_path / "x").stat().st_ino)
+        assert program("stat", "-f", "%z", str(tmp_path / "link")).stdout == "1\n"
+        assert program("stat", "-L", "-f", "%z", str(tmp_path / "link")).stdout == "3\n"
+        assert told(program("stat", "-q", "-f", "%z", str(tmp_path / "none"))) == (1, "", "")
+        assert "No such file or directory" in program("stat", str(tmp_path / "none")).stderr
+        assert (
+            program("stat", "-f", "%z", "/boot/loader.conf").stdout
+            == f"{(lab.root / 'boot/loader.conf').stat().st_size}\n"
+        )
+
+    def test_mount_lists_file_systems(self, program: Program, lab: Lab) -> None:
+        program("zfs", "create", "zroot/vm")
+        assert program("mount").stdout.splitlines() == [
+            f"zroot on {lab.root}/zroot (zfs, local, noatime, nfsv4acls)",
+            f"zroot/vm on {lab.root}/zroot/vm (zfs, local, noatime, nfsv4acls)",
+        ]
+        assert program("mount", "-p").stdout.split("\n")[0].split() == [
+            "zroot", f"{lab.root}/zroot", "zfs", "rw,noatime,nfsv4acls", "0", "0",
+        ]  # fmt: skip
+
+
 class TestLimits:
     def test_rctl_is_off_until_the_loader_switches_it_on(self, program: Program, lab: Lab) -> None:
         assert "RACCT/RCTL present, but disabled" in program("rctl").stderr

@@ -10,6 +10,8 @@ from chyves.bhyve.facts import Chassis, Disk
 from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers
+from chyves.guests.each import begun
+from chyves.guests.leftovers import NEW
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
@@ -18,23 +20,21 @@ from chyves.pools.holdings import Holdings, PoolHolding, save
 from chyves.properties import Defaults, Guest
 from chyves.section import write_text
 
-NEW = ".new"
-
 
 def create(host: Host, guest: Sequence[str], size: str | None = None, pool: str | None = None) -> None:
     """Make guests, each whole or not at all; a name that cannot be had is refused before anything is made."""
     if size is not None and pool is None and not size[:1].isdigit():
         pool, size = names.pool(size), None
     with host.locks.hold("all"):
-        holdings = Holdings.read(host)
-        leftovers.settle(host, holdings)
+        holdings = leftovers.settled(host)
         where = holdings.pool(pool)
         for name in guest:
             _refuse_taken(holdings, name)
-        volume_size = Defaults.size.parse("create", size or holdings.defaults.get("size"), "size")
+        volume_size = Defaults.size.parse(guest[0], size or holdings.defaults.get("size"), "size")
         unique = Unique.read(holdings)
-        for name in guest:
-            _create(host, holdings, where, name, volume_size, unique)
+        for number, name in enumerate(guest):
+            with begun(guest[number + 1 :]):
+                _create(host, holdings, where, name, volume_size, unique)
 
 
 def _refuse_taken(holdings: Holdings, name: str) -> None:
@@ -52,26 +52,29 @@ def _refuse_taken(holdings: Holdings, name: str) -> None:
 def _create(host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: int, unique: Unique) -> None:
     defaults, settings = holdings.defaults, holdings.globals
     guest = _properties(holdings, name, unique)
-    new, final = f"{pool.guests_dataset}/{NEW}/{name}", f"{pool.guests_dataset}/{name}"
-    directory = pool.place(pool.guests_dataset) / NEW / name
+    new, final = f"{pool.guests_dataset}/{NEW.name}/{name}", f"{pool.guests_dataset}/{name}"
+    directory = pool.place(pool.guests_dataset) / NEW.name / name
     host.terminal.say(1, f"{name}: creating on {pool.name}")
-    with Undo() as undo:
-        if f"{pool.guests_dataset}/{NEW}" not in pool.rows:
-            host.zfs.create(f"{pool.guests_dataset}/{NEW}")
-            pool.rows[f"{pool.guests_dataset}/{NEW}"] = {"type": "filesystem", "mountpoint": str(directory.parent)}
-        undo.do(lambda: host.zfs.create(new), lambda: host.zfs.destroy_all(new, host.zfs.below(new)), f"destroy {new}")
-        undo.do(lambda: host.zfs.create(f"{new}/.config", {"snapdir": "visible"}))
-        undo.do(lambda: host.zfs.create(f"{new}/logs", {"compression": "on"}))
-        undo.do(lambda: host.zfs.create(f"{new}/img"))
-        undo.do(lambda: host.zfs.create_volume(f"{new}/disk0", size, volume_properties(defaults)))
-        undo.do(lambda: host.files.write(directory / ".config" / ".cfg", write_text(guest.text)))
-        changed = with_member(settings, defaults.bridge, guest.net_ifaces[0])
-        undo.do(
-            lambda: save(host, changed, holdings.globals_file),
-            lambda: save(host, settings, holdings.globals_file),
-            f"take {guest.net_ifaces[0]} off {defaults.bridge}",
-        )
-        undo.do(lambda: host.zfs.rename(new, final))
+    with Undo():
+        with Undo() as undo:
+            undo.do(
+                lambda: host.zfs.create(new, parents=True),
+                lambda: leftovers.discard(host, pool, new, host.zfs.below(new)),
+                f"destroy {new}",
+            )
+            undo.do(lambda: host.zfs.create(f"{new}/.config", {"snapdir": "visible"}))
+            undo.do(lambda: host.zfs.create(f"{new}/logs", {"compression": "on"}))
+            undo.do(lambda: host.zfs.create(f"{new}/img"))
+            undo.do(lambda: host.zfs.create_volume(f"{new}/disk0", size, volume_properties(defaults)))
+            undo.do(lambda: host.files.write(directory / ".config" / ".cfg", write_text(guest.text)))
+            changed = with_member(settings, defaults.bridge, guest.net_ifaces[0])
+            undo.do(
+                lambda: save(host, changed, holdings.globals_file),
+                lambda: save(host, settings, holdings.globals_file),
+                f"take {guest.net_ifaces[0]} off {defaults.bridge}",
+            )
+            undo.do(lambda: host.zfs.rename(new, final))
+        leftovers.tidy(host, pool, new)
     holdings.globals = changed
     host.terminal.say(2, f"{name}: created, with {guest.net_ifaces[0]} on {defaults.bridge} and {guest.serial}")
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, running
 from chyves.guests.each import each
+from chyves.guests.leftovers import OLD
 from chyves.guests.stop import force_off
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import without_member
 from chyves.pools.holdings import GuestHolding, Holdings, save
-
-OLD = ".old"
 
 
 def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: bool = False) -> None:
@@ -22,8 +21,7 @@ def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: 
     `force` stops one that runs and deletes what was cloned from it first; `keepnet` leaves the bridges' lists alone.
     """
     with host.locks.hold("all"):
-        holdings = Holdings.read(host)
-        leftovers.settle(host, holdings)
+        holdings = leftovers.settled(host)
         wanted = holdings.find(guest)
         doomed = _with_clones(holdings, wanted) if how == "force" else wanted
         _refuse(host, holdings, doomed, how)
@@ -79,24 +77,22 @@ def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how:
 
 def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | None) -> None:
     name, settings = holding.name, holdings.globals
-    parent = f"{holding.pool.guests_dataset}/{OLD}"
+    old = f"{holding.pool.guests_dataset}/{OLD.name}/{name}"
     with host.locks.hold(f"guest.{name}"):
         if running.supervisor(host, name) is not None:
             force_off(host, name)
         interfaces = holding.properties.net_ifaces if how != "keepnet" else ()
-        with Undo() as undo:
-            if parent not in holding.pool.rows:
-                undo.do(lambda: host.zfs.create(parent))
-                holding.pool.rows[parent] = {"type": "filesystem"}
-            undo.do(
-                lambda: host.zfs.rename(holding.dataset, f"{parent}/{name}"),
-                lambda: host.zfs.rename(f"{parent}/{name}", holding.dataset),
-                f"bring {name} back",
-            )
-            changed = without_member(settings, *interfaces)
-            if changed.text != settings.text:
-                undo.do(lambda: save(host, changed, holdings.globals_file))
-        holdings.globals = changed
-        expected = [dataset.replace(holding.dataset, f"{parent}/{name}", 1) for dataset in holding.rows]
-        host.zfs.destroy_all(f"{parent}/{name}", expected)
+        changed = without_member(settings, *interfaces)
+        with Undo():
+            with Undo() as undo:
+                undo.do(
+                    lambda: host.zfs.rename(holding.dataset, old, parents=True),
+                    lambda: leftovers.bring_back(host, holding.pool, old, holding.dataset),
+                    f"bring {name} back",
+                )
+                if changed.text != settings.text:
+                    undo.do(lambda: save(host, changed, holdings.globals_file))
+            holdings.globals = changed
+            below = [dataset.replace(holding.dataset, old, 1) for dataset in holding.rows]
+            leftovers.finish(host, holding.pool, old, below, f"{name}: is deleted")
     host.terminal.say(1, f"{name}: deleted")

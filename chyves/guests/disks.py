@@ -13,8 +13,9 @@ from chyves.guests.create import volume_properties
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import free_number
-from chyves.pools.holdings import GuestHolding, Holdings, save
-from chyves.properties import Defaults
+from chyves.pools import together
+from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.properties import Defaults, Guest
 from chyves.values import Size
 
 SIZES = Size("")
@@ -69,32 +70,28 @@ def _rows(holding: GuestHolding) -> Iterator[Row]:
 def add(host: Host, guest: str, size: str | None = None) -> None:
     """Give a guest a further volume, the next free `disk{n}`; it is seen at the next start."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = Holdings.read(host)
-        leftovers.settle_guest(host, guest)
+        holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
         bytes_ = Defaults.size.parse(guest, size or holdings.defaults.get("size"), "size")
         disk = f"disk{free_number(0, (names.disk_number(name) or 0 for name in holding.volumes))}"
         dataset = f"{holding.dataset}/{disk}"
+        before, after = holding.properties, _with_disk(holdings, holding, disk, bytes_)
         with Undo() as undo:
-            _keep_places(undo, holdings, holding)
             undo.do(
                 lambda: host.zfs.create_volume(dataset, bytes_, volume_properties(holdings.defaults)),
                 lambda: host.zfs.destroy(dataset),
                 f"destroy {dataset}",
             )
-            holding.rows[dataset] = {"name": dataset, "type": "volume", "volsize": str(bytes_)}
-            _keep_places(undo, holdings, holding)
+            undo.do(lambda: together.write(holdings, [before], [after]))
         host.terminal.say(1, f"{guest}: {disk} of {SIZES.format(bytes_)} added" + _later(host, guest))
 
 
-def _keep_places(undo: Undo, holdings: Holdings, holding: GuestHolding) -> None:
-    """Write down where the devices sit, before and after one comes or goes: none of the others moves."""
-    before = holding.properties
-    undo.do(
-        lambda: prepare.keep_slots(holdings, holding),
-        lambda: save(holdings.host, before, holding.file),
-        f"restore the properties of {holding.name}",
-    )
+def _with_disk(holdings: Holdings, holding: GuestHolding, disk: str, size: int) -> Guest:
+    """A guest's properties with a further volume, of which nothing is kept from an earlier one of the same number."""
+    holding.properties = prepare.without_disk(holdings, holding, disk)
+    dataset = f"{holding.dataset}/{disk}"
+    holding.rows[dataset] = {"name": dataset, "type": "volume", "volsize": str(size)}
+    return prepare.placed(holdings, holding)
 
 
 def _later(host: Host, guest: str) -> str:
@@ -117,8 +114,7 @@ def _refuse_running(host: Host, guest: str, what: str) -> None:
 def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
     """Delete a volume of a guest that does not run, with its snapshots, after asking."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = Holdings.read(host)
-        leftovers.settle_guest(host, guest)
+        holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
         _volume(holding, disk)
         _refuse_running(host, guest, "deleted")
@@ -127,23 +123,25 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         lines = [f"{guest}: {name} will be destroyed" for name in below]
         if not host.dry and not host.terminal.confirm(f"delete {disk} of {guest}?", yes, lines):
             return
-        with Undo() as undo:
-            _keep_places(undo, holdings, holding)
-            undo.do(lambda: host.zfs.destroy_all(dataset, below))
-            del holding.rows[dataset]
-            number = names.disk_number(disk)
-            mine = (f"disk{number}_description", f"disk{number}_notes", f"virtio_block_options_disk{number}")
-            holding.properties = holding.properties.with_changes(dict.fromkeys(mine))
-            undo.do(lambda: save(host, holding.properties, holding.file))
-            _keep_places(undo, holdings, holding)
+        old = f"{holding.pool.guests_dataset}/{leftovers.OLD.name}/{guest}:{disk}"
+        before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
+        with Undo():
+            with Undo() as undo:
+                undo.do(
+                    lambda: host.zfs.rename(dataset, old, parents=True),
+                    lambda: leftovers.bring_back(host, holding.pool, old, dataset),
+                    f"bring {dataset} back",
+                )
+                undo.do(lambda: together.write(holdings, [before], [after]))
+            gone = [name.replace(dataset, old, 1) for name in below]
+            leftovers.finish(host, holding.pool, old, gone, f"{guest}: {disk} is deleted")
         host.terminal.say(1, f"{guest}: {disk} deleted")
 
 
 def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> None:
     """Change the size of a volume; to a smaller one, which loses data, only while the guest is off and after asking."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = Holdings.read(host, VOLUME)
-        leftovers.settle_guest(host, guest)
+        holdings = leftovers.settled(host, VOLUME)
         holding = holdings.guest(guest)
         row = _volume(holding, disk)
         block, now = int(row["volblocksize"]), int(row["volsize"])
@@ -155,5 +153,6 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
             change = f"{guest}: {disk}: from {SIZES.format(now)} to {SIZES.format(new)}"
             if not host.dry and not host.terminal.confirm(f"{change}, and lose what is behind that?", yes):
                 return
-        host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)})
+        with Undo() as undo:
+            undo.do(lambda: host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)}))
         host.terminal.say(1, f"{guest}: {disk} has {SIZES.format(new)}" + _later(host, guest))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from chyves.errors import ChyvesError, Interrupted, SeveralFailed
 from chyves.host.machine import Host
@@ -20,9 +21,10 @@ def each(host: Host, guests: Iterable[GuestHolding], act: Callable[[GuestHolding
         act(found[0])
         return
     failed = []
-    for guest in found:
+    for number, guest in enumerate(found):
         try:
-            act(guest)
+            with begun([other.name for other in found[number + 1 :]]):
+                act(guest)
         except Interrupted:
             raise
         except ChyvesError as error:
@@ -30,3 +32,14 @@ def each(host: Host, guests: Iterable[GuestHolding], act: Callable[[GuestHolding
             host.terminal.failed(error)
     if failed:
         raise SeveralFailed(f"{len(failed)} of {len(found)} failed: {', '.join(failed)}")
+
+
+@contextmanager
+def begun(others: Sequence[str]) -> Iterator[None]:
+    """Have a signal that ends the work on one guest tell which others were not begun."""
+    try:
+        yield
+    except Interrupted as error:
+        if others:
+            error.add_note(f"not begun: {', '.join(others)}")
+        raise

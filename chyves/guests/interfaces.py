@@ -7,17 +7,16 @@ from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
-from chyves.host.undo import Undo
 from chyves.network.plan import bridge_of, with_member, without_member
-from chyves.pools.holdings import GuestHolding, Holdings, save
+from chyves.pools import together
+from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Global
 
 
 def add(host: Host, guest: str, interface: str, bridge: str | None = None) -> None:
     """Give a guest the next free tap (`tap`), a tap by its name, or a port of a VALE switch."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = Holdings.read(host)
-        leftovers.settle_guest(host, guest)
+        holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
         unique = Unique.read(holdings)
         name = unique.tap() if interface == "tap" else names.guest_interface(interface)
@@ -29,7 +28,7 @@ def add(host: Host, guest: str, interface: str, bridge: str | None = None) -> No
             settings = with_member(settings, bridge or holdings.defaults.bridge, name)
         elif bridge is not None:
             raise ChyvesError(f"{guest}: {name}: a port of a VALE switch is on no bridge; leave {bridge} out")
-        _write(host, holdings, holding, changes, settings)
+        _write(holdings, holding, changes, settings)
         where = bridge_of(settings, name)
         host.terminal.say(1, f"{guest}: {name} added" + (f" on {where}" if where else "") + _later(host, guest))
 
@@ -37,15 +36,14 @@ def add(host: Host, guest: str, interface: str, bridge: str | None = None) -> No
 def remove(host: Host, guest: str, interface: str) -> None:
     """Take an interface from a guest and off its bridge."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = Holdings.read(host)
-        leftovers.settle_guest(host, guest)
+        holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
         mine = holding.properties.net_ifaces
         if interface not in mine:
             raise ChyvesError(f"{guest}: {interface}: the guest does not have it (it has: {', '.join(mine) or 'none'})")
         rest = ",".join(name for name in mine if name != interface) or "-"
         changes = {"net_ifaces": rest, f"{interface}_mac": None}
-        _write(host, holdings, holding, changes, without_member(holdings.globals, interface))
+        _write(holdings, holding, changes, without_member(holdings.globals, interface))
         host.terminal.say(1, f"{guest}: {interface} removed" + _later(host, guest))
 
 
@@ -59,19 +57,8 @@ def _refuse_taken(host: Host, holdings: Holdings, name: str) -> None:
             raise ChyvesError(f"{name}: belongs to {other}; take it away first: chyves network {other} remove {name}")
 
 
-def _write(
-    host: Host, holdings: Holdings, holding: GuestHolding, changes: dict[str, str | None], settings: Global
-) -> None:
+def _write(holdings: Holdings, holding: GuestHolding, changes: dict[str, str | None], settings: Global) -> None:
     """Write the guest and the bridges' lists, both or neither, with the places of the other devices kept."""
-    before, bridges = holding.properties, holdings.globals
-    with Undo() as undo:
-        undo.do(
-            lambda: prepare.keep_slots(holdings, holding),
-            lambda: save(host, before, holding.file),
-            f"restore the properties of {holding.name}",
-        )
-        holding.properties = holding.properties.with_changes(changes)
-        undo.do(lambda: save(host, holding.properties, holding.file))
-        prepare.keep_slots(holdings, holding)
-        if settings.text != bridges.text:
-            undo.do(lambda: save(host, settings, holdings.globals_file))
+    before = holding.properties
+    holding.properties = prepare.placed(holdings, holding).with_changes(changes)
+    together.write(holdings, [before, holdings.globals], [prepare.placed(holdings, holding), settings])

@@ -1,44 +1,155 @@
-"""What a crash left: half-made and half-deleted guests, and guests whose supervisor died.
+"""What a crash left: half-made and half-deleted guests, half-done changes, and guests whose supervisor died.
 
 Every changing command settles it first, under the lock `all`, and says what it did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
 from chyves.errors import Busy, ChyvesError
-from chyves.guests import running
-from chyves.guests.reclaim import free
+from chyves.guests import prepare, running
+from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
 from chyves.network.plan import without_member
+from chyves.pools import together
 from chyves.pools.holdings import Holdings, PoolHolding, save
 from chyves.properties import Guest
 
-UNFINISHED = {".new": "was not made to its end; it is taken back", ".old": "was not deleted to its end; it is finished"}
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A dataset in which things are made or deleted, and what is said of one that is found there."""
+
+    name: str
+    state: str
+    done: str
 
 
-def settle(host: Host, holdings: Holdings) -> None:
-    """Take back what was half made, finish what was half deleted, and look after guests without a supervisor."""
-    for pool in holdings.pools.values():
-        for parent, what in UNFINISHED.items():
-            _clear(host, holdings, pool, f"{pool.guests_dataset}/{parent}", what)
+NEW = Unfinished(".new", "was not made to its end", "taken back")
+OLD = Unfinished(".old", "was not deleted to its end", "finished")
+
+
+def settled(host: Host, columns: Sequence[str] = ()) -> Holdings:
+    """All that chyves has on this host, once what a crash left is settled; the caller holds the lock `all`."""
+    holdings = Holdings.read(host, columns)
+    return Holdings.read(host, columns) if settle(host, holdings) else holdings
+
+
+def settle(host: Host, holdings: Holdings) -> bool:
+    """Take back what was half made or half changed, finish what was half deleted, mind guests without a supervisor.
+
+    Whether anything on the pools has changed by that, so that they have to be read again.
+    """
+    found = False
+    if holdings.pools:
+        found = _restore(host, holdings)
+        _sweep(host, holdings)
+        for pool in holdings.pools.values():
+            for unfinished in (NEW, OLD):
+                found |= _clear(host, holdings, pool, unfinished)
     settle_running(host)
+    return found
 
 
-def _clear(host: Host, holdings: Holdings, pool: PoolHolding, parent: str, what: str) -> None:
-    below = [name for name in pool.rows if name.startswith(parent + "/")]
-    for dataset in [name for name in below if name.count("/") == parent.count("/") + 1]:
-        host.terminal.warn(f"{dataset.rpartition('/')[2]}: {what}")
-        _free_taps(host, holdings, pool, dataset)
-        host.zfs.destroy_all(dataset, host.zfs.below(dataset))
-    for name in below:
+def _restore(host: Host, holdings: Holdings) -> bool:
+    owners = together.restore(holdings)
+    if owners:
+        host.terminal.warn(f"{', '.join(owners)}: a change of properties did not come to its end; it is taken back")
+        holdings.forget_properties()
+    return bool(owners)
+
+
+def _sweep(host: Host, holdings: Holdings) -> None:
+    """Remove new files that were never put in their places."""
+    for path in (holdings.globals_file, holdings.defaults_file, together.note(holdings)):
+        host.files.remove_unfinished(path)
+    for guest in holdings.guests.values():
+        with suppress(ChyvesError):  # one without a mountpoint is told when it is used
+            host.files.remove_unfinished(guest.file)
+
+
+def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfinished) -> bool:
+    """Destroy what is in one such dataset, and that itself; what cannot be is told and left for the next command."""
+    parent = f"{pool.guests_dataset}/{unfinished.name}"
+    if parent not in pool.rows:
+        return False
+    for dataset in _children(pool.rows, parent):
+        name = dataset.rpartition("/")[2]
+        try:
+            _take_from_files(host, holdings, pool, dataset)
+            discard(host, pool, dataset, host.zfs.below(dataset))
+        except ChyvesError as error:
+            host.terminal.warn(f"{name}: {unfinished.state}, and cannot be {unfinished.done}: {error}")
+        else:
+            host.terminal.warn(f"{name}: {unfinished.state}; it is {unfinished.done}")
+    if parent in pool.rows and not _children(pool.rows, parent):
+        discard(host, pool, parent, (parent,))
+    return True
+
+
+def _children(rows: Iterable[str], parent: str) -> list[str]:
+    return [name for name in rows if name.startswith(parent + "/") and name.count("/") == parent.count("/") + 1]
+
+
+def discard(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str]) -> None:
+    """Destroy what is in `.new` or `.old`, with that where nothing else is in it; raises ChyvesError.
+
+    `expected` is all that may be destroyed with the dataset.
+    """
+    parent = dataset.rpartition("/")[0]
+    alone = not set(_children(pool.rows, parent)) - {dataset} and parent != pool.guests_dataset
+    doomed = parent if alone else dataset
+    try:
+        host.zfs.destroy_all(doomed, {*expected, parent})
+    except ChyvesError:
+        pool.rows.setdefault(dataset, {"type": "filesystem", "mountpoint": "-", "origin": "-"})
+        raise
+    for name in [row for row in pool.rows if row == doomed or row.startswith(doomed + "/")]:
         del pool.rows[name]
+
+
+def tidy(host: Host, pool: PoolHolding, dataset: str) -> None:
+    """Destroy `.new` or `.old`, once nothing is in it; where that cannot be, the next command will."""
+    parent = dataset.rpartition("/")[0]
+    if not _children(pool.rows, parent):
+        try:
+            host.zfs.destroy(parent)
+        except ChyvesError as error:
+            host.terminal.warn(f"{parent}: is empty, and cannot be destroyed: {error}")
+
+
+def finish(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str], done: str) -> None:
+    """Destroy what was put below `.old`; raises ChyvesError, which says what is `done` and what is not."""
+    try:
+        discard(host, pool, dataset, expected)
+    except ChyvesError as error:
+        left = f"{dataset} is not destroyed yet, which the next command tries again"
+        raise ChyvesError(f"{done}, but {left}: {error}") from None
+
+
+def bring_back(host: Host, pool: PoolHolding, dataset: str, original: str) -> None:
+    """Take something out of `.old` again."""
+    host.zfs.rename(dataset, original)
+    tidy(host, pool, dataset)
+
+
+def _take_from_files(host: Host, holdings: Holdings, pool: PoolHolding, dataset: str) -> None:
+    """Take what is about to go out of the files in which it is named: a disk's guest, a guest's bridges."""
+    guest, _, disk = dataset.rpartition("/")[2].rpartition(":")
+    if pool.rows[dataset]["type"] == "volume" and guest in holdings.guests:
+        holding = holdings.guest(guest)
+        before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
+        together.write(holdings, [before], [after])
+    elif f"{dataset}/.config" in pool.rows:
+        _free_taps(host, holdings, pool, dataset)
 
 
 def _free_taps(host: Host, holdings: Holdings, pool: PoolHolding, dataset: str) -> None:
     """Take the interfaces of a half-made guest off the bridges, where its file tells them and no guest has them."""
-    if f"{dataset}/.config" not in pool.rows:
-        return
     file = pool.place(f"{dataset}/.config") / ".cfg"
     text = host.files.read_properties(file) if file.exists() else {}
     taken = {tap for guest in holdings.each_properties(host.terminal.warn).values() for tap in guest.net_ifaces}
@@ -63,14 +174,14 @@ def settle_running(host: Host) -> None:
 def settle_guest(host: Host, name: str) -> None:
     """Give a guest whose supervisor died a new one, or free what it held where bhyve has ended too.
 
-    The caller has locked the guest.
+    The caller has locked the guest. Raises ChyvesError for what cannot be freed.
     """
     state = running.read(host, name)
     if state is None or running.supervisor(host, name) is not None:
         return
-    if running.bhyve_lives(host, name, state):
+    if running.find_bhyve(host, name, state):
         host.terminal.warn(f"{name}: its supervisor had died; a new one looks after it")
         launch_supervisor(host, name, adopt=True)
         return
     host.terminal.warn(f"{name}: its supervisor had died, and bhyve too; what it held is freed")
-    free(host, name, state)
+    clear(host, name, state)

@@ -12,7 +12,8 @@ from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.host.facts import host_facts
-from chyves.pools.holdings import NULL_ISO, GuestHolding, Holdings, save
+from chyves.pools import together
+from chyves.pools.holdings import NULL_ISO, GuestHolding, Holdings
 from chyves.properties import Guest
 
 
@@ -67,13 +68,28 @@ def lines(holdings: Holdings, holding: GuestHolding, medium: str | None) -> Laun
     return launch(holding.properties, facts(holdings, holding), medium_path(holdings, medium))
 
 
-def keep_slots(holdings: Holdings, holding: GuestHolding) -> None:
-    """Write down where the guest's devices sit, so that they sit there at every later start."""
+def placed(holdings: Holdings, holding: GuestHolding) -> Guest:
+    """A guest's properties with the place of each of its devices, which those keep that have one."""
     guest = holding.properties
     slots = Guest.pci_slots.type.format(places(guest, chassis(holdings, holding)))
-    if slots != guest.text.get("pci_slots", ""):
-        holding.properties = guest.with_changes({"pci_slots": slots})
-        save(holdings.host, holding.properties, holding.file)
+    return guest if slots == guest.text.get("pci_slots", "") else guest.with_changes({"pci_slots": slots})
+
+
+def without_disk(holdings: Holdings, holding: GuestHolding, disk: str) -> Guest:
+    """A guest's properties without those of a volume, which it no longer has."""
+    number = names.disk_number(disk)
+    own = (f"disk{number}_description", f"disk{number}_notes", f"virtio_block_options_disk{number}")
+    holding.properties = placed(holdings, holding)
+    holding.rows.pop(f"{holding.dataset}/{disk}", None)
+    holding.properties = holding.properties.with_changes(dict.fromkeys(own))
+    return placed(holdings, holding)
+
+
+def keep_slots(holdings: Holdings, holding: GuestHolding) -> None:
+    """Write down where the guest's devices sit, so that they sit there at every later start."""
+    before, after = holding.properties, placed(holdings, holding)
+    together.write(holdings, [before], [after])
+    holding.properties = after
 
 
 def preflight(holdings: Holdings, holding: GuestHolding) -> None:

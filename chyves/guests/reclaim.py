@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 from chyves import names
@@ -11,6 +12,9 @@ from chyves.guests.each import each
 from chyves.host.machine import Host
 from chyves.network.taps import take_down
 from chyves.pools.holdings import GuestHolding, Holdings
+
+PATIENCE = 10
+"""Seconds that a killed process is given to be gone."""
 
 
 def reclaim(host: Host, guest: Sequence[str] | str) -> None:
@@ -27,15 +31,35 @@ def _reclaim(host: Host, holding: GuestHolding) -> None:
         if state is None and not running.vmm(host, name):
             host.terminal.say(1, f"{name}: holds nothing")
             return
-        free(host, name, state)
+        clear(host, name, state)
         host.terminal.say(1, f"{name}: reclaimed")
 
 
+def clear(host: Host, name: str, state: running.Running | None) -> None:
+    """End the programs of a guest that has no supervisor, and free what it held; raises ChyvesError."""
+    for pid in () if host.dry else running.orphans(host, name):
+        host.processes.signal(pid, signal.SIGKILL)
+        host.processes.wait_for_end(pid, PATIENCE)
+    free(host, name, state)
+
+
 def free(host: Host, name: str, state: running.Running | None) -> None:
-    """Destroy a guest's VMM and the taps made for it, and forget it."""
-    free_vmm(host, name)
+    """Destroy a guest's VMM and the taps made for it, and forget it.
+
+    Each is tried, also when another could not be; then ChyvesError is raised, and what was written down stays.
+    """
+    problems = []
+    try:
+        free_vmm(host, name)
+    except ChyvesError as error:
+        problems.append(str(error))
+    try:
+        take_down(host, state.taps if state else ())
+    except ChyvesError as error:
+        problems.append(str(error))
+    if problems:
+        raise ChyvesError(f"{name}: could not be freed: {'; '.join(problems)}")
     if state is not None:
-        take_down(host, state.taps)
         running.forget(host, name)
 
 

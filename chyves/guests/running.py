@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -90,13 +91,36 @@ def write(host: Host, guest: str, state: Running) -> None:
 
 
 def forget(host: Host, guest: str) -> None:
-    """Remove what was written down."""
+    """Remove what was written down, and the guest's directory."""
+    shutil.rmtree(directory(host, guest), ignore_errors=True)
+    host.files.remove_unfinished(_file(host, guest))
     host.files.remove(_file(host, guest))
 
 
 def bhyve_lives(host: Host, guest: str, state: Running) -> bool:
     """Whether the bhyve process that was written down is still that one."""
     return state.bhyve is not None and host.processes.identity(state.bhyve) == state.identity
+
+
+def find_bhyve(host: Host, guest: str, state: Running) -> bool:
+    """Whether a bhyve without a supervisor lives; one that died before it wrote bhyve down has it written down now."""
+    if bhyve_lives(host, guest, state):
+        return True
+    found = host.processes.find(f"bhyve: {_pattern(guest)}")
+    if found:
+        state.bhyve, state.identity = found[0], host.processes.identity(found[0])
+        write(host, guest, state)
+    return bool(found)
+
+
+def orphans(host: Host, guest: str) -> list[int]:
+    """The loaders and bhyves of a guest without a supervisor, which may not have been written down."""
+    name = _pattern(guest)
+    return host.processes.find(f"(bhyve: |(bhyve|bhyveload|grub-bhyve) .* ){name}")
+
+
+def _pattern(guest: str) -> str:
+    return names.vm(guest).replace(".", "[.]")
 
 
 def vmm(host: Host, guest: str) -> bool:

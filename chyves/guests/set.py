@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TypeVar
 
 from chyves.cli.assignments import assignments as parse_assignments
@@ -14,8 +13,8 @@ from chyves.guests.create import uefi_additions
 from chyves.guests.get import owned
 from chyves.guests.unique import Unique, refuse_shared
 from chyves.host.machine import Host
-from chyves.host.undo import Undo
-from chyves.pools.holdings import Holdings, save
+from chyves.pools import together
+from chyves.pools.holdings import Holdings
 from chyves.properties import Guest
 from chyves.section import Section, UnknownProperty, Writer
 
@@ -40,8 +39,7 @@ Changes = Mapping[str, str | None]
 def _change(host: Host, wanted: Sequence[tuple[Sequence[str] | str, Changes]]) -> None:
     with ExitStack() as stack:
         stack.enter_context(host.locks.hold("all"))
-        holdings = Holdings.read(host)
-        leftovers.settle(host, holdings)
+        holdings = leftovers.settled(host)
         merged = _merge(holdings, wanted)
         guests = [
             section.owner for section, _ in merged if isinstance(section, Guest) and section.owner in holdings.guests
@@ -129,24 +127,8 @@ def _refuse_shared(host: Host, holdings: Holdings, new: Sequence[Section]) -> No
 
 
 def _write(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:
-    with Undo() as undo:
-        for before, after in zip(old, new, strict=True):
-            if before.text == after.text:
-                continue
-            path = _file(holdings, after)
-            undo.do(
-                lambda after=after, path=path: save(host, after, path),  # type: ignore[misc]
-                lambda before=before, path=path: save(host, before, path),  # type: ignore[misc]
-                f"restore the properties of {after.owner}",
-            )
-            for name in sorted(set(after.text) | set(before.text)):
-                if after.text.get(name) != before.text.get(name):
-                    host.terminal.say(2, f"{after.owner}: {name}={after.text.get(name, '(not set)')}")
-
-
-def _file(holdings: Holdings, section: Section) -> Path:
-    if section.owner == "global":
-        return holdings.globals_file
-    if section.owner == "defaults":
-        return holdings.defaults_file
-    return holdings.guest(section.owner).file
+    together.write(holdings, old, new)
+    for before, after in zip(old, new, strict=True):
+        for name in sorted(set(after.text) | set(before.text)):
+            if after.text.get(name) != before.text.get(name):
+                host.terminal.say(2, f"{after.owner}: {name}={after.text.get(name, '(not set)')}")

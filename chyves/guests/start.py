@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,10 +12,11 @@ from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.each import each
+from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import for_start
+from chyves.network.plan import Step, for_start, made_taps
 from chyves.network.taps import carry_out
 from chyves.pools.holdings import GuestHolding, Holdings
 
@@ -39,10 +41,9 @@ def _start(host: Host, name: str, iso: str | None) -> None:
         everything = alone.enter_context(ExitStack())
         everything.enter_context(host.locks.hold("all"))
         alone.enter_context(host.locks.hold(f"guest.{name}"))
-        leftovers.settle_guest(host, name)
+        holdings = leftovers.settled(host)
         if running.supervisor(host, name) is not None:
             raise ChyvesError(f"{name}: runs already")
-        holdings = Holdings.read(host)
         holding = holdings.guest(name)
         holdings.warn_of_unknown(holding)
         prepare.modules(holdings)
@@ -51,14 +52,34 @@ def _start(host: Host, name: str, iso: str | None) -> None:
         prepare.keep_slots(holdings, holding)
         for warning in launch.warnings:
             host.terminal.warn(warning)
+        steps = for_start(name, holding.properties.net_ifaces, holdings.globals, host.interfaces.all())
+        taps = made_taps(steps)
         with Undo() as undo:
-            steps = for_start(name, holding.properties.net_ifaces, holdings.globals, host.interfaces.all())
-            taps = carry_out(host, undo, steps)
+            undo.do(lambda: _claim(host, name, taps), lambda: _give_up(host, name), f"free what {name} held")
+            undo.do(lambda: _interfaces(host, steps))
             everything.close()
-            _boot(host, holding, launch, iso, tuple(taps))
+            undo.do(lambda: _boot(host, holding, launch, iso, taps))
 
 
-def _boot(host: Host, holding: GuestHolding, launch: Launch, iso: str | None, taps: tuple[str, ...]) -> None:
+def _claim(host: Host, name: str, taps: Sequence[str]) -> None:
+    """Write down what the guest is about to hold, so that it can be freed if this process is killed."""
+    if not host.dry:
+        running.write(host, name, running.Running(supervisor=os.getpid(), taps=list(taps)))
+
+
+def _give_up(host: Host, name: str) -> None:
+    """Free what a guest holds that did not come up: its supervisor has done so, unless it was killed."""
+    if running.supervisor(host, name) is None:
+        clear(host, name, running.read(host, name))
+
+
+def _interfaces(host: Host, steps: Sequence[Step]) -> None:
+    """Make taps and bridges; a bridge stays when the guest does not come up, as another may have joined it by then."""
+    with Undo() as undo:
+        carry_out(host, undo, steps)
+
+
+def _boot(host: Host, holding: GuestHolding, launch: Launch, iso: str | None, taps: Sequence[str]) -> None:
     if host.dry:
         _print(host, launch)
         return

@@ -10,7 +10,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
 from chyves.guests.leftovers import settle_guest
-from chyves.guests.reclaim import free
+from chyves.guests.reclaim import clear
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
 
@@ -62,7 +62,15 @@ def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
             f"{name}: did not react to its power button within {seconds} s (stop_timeout); "
             f"try again, or pull the plug: chyves {name} stop force"
         )
+    _free_rest(host, name)
     host.terminal.say(2, f"{name}: is off")
+
+
+def _free_rest(host: Host, name: str) -> None:
+    """Free what the supervisor could not, or did not live to; raises ChyvesError for what cannot be."""
+    if running.recorded_of(host, name) and not host.dry:
+        with host.locks.hold(f"guest.{name}"):
+            settle_guest(host, name)
 
 
 def force_off(host: Host, name: str) -> None:
@@ -79,7 +87,7 @@ def force_off(host: Host, name: str) -> None:
     if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, PATIENCE):
         _kill(host, name, supervisor)
     if running.supervisor(host, name) is None or host.dry:
-        free(host, name, running.read(host, name))
+        clear(host, name, running.read(host, name))
     host.terminal.say(2, f"{name}: is off")
 
 

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import sys
 import time
@@ -58,9 +57,11 @@ def main(argv: Sequence[str]) -> int:
     try:
         host = Host.open(os.environ)
         lock = host.locks.take(running.lock_name(words.guest))
-        supervisor = Supervisor(host, words.guest, words.medium, words.tap, report)
-        supervisor.adopt() if words.adopt else supervisor.live()
-        os.close(lock)
+        try:
+            supervisor = Supervisor(host, words.guest, words.medium, words.tap, report)
+            supervisor.adopt() if words.adopt else supervisor.live()
+        finally:
+            os.close(lock)  # whoever hears why the guest did not come up may start it again at once
     except ChyvesError as error:
         report.say(str(error))
         return 1
@@ -121,6 +122,8 @@ class Supervisor:
                 if self._boot(launch(self.holding.properties, facts, medium)) != REBOOT:
                     break
                 self._rebooted()
+            if not self.seen_up:
+                raise ChyvesError(f"{self.name}: was stopped before it was up")
         except ChyvesError as error:
             self.journal.write(1, f"failed: {error}")
             raise
@@ -139,6 +142,7 @@ class Supervisor:
         self.state.supervisor = os.getpid()
         self._remember()
         self.journal.write(1, f"adopted: bhyve is process {state.bhyve}")
+        self.seen_up = True
         self.report.say(UP)
         self.host.processes.wait_for_end(state.bhyve, None)
         self.journal.write(1, "ended; it was adopted, so that its status is not known")
@@ -169,6 +173,8 @@ class Supervisor:
         status, words = self._run(lines.bhyve)
         means = ENDS.get(status, f"signal {-status}" if status < 0 else "error")
         self.journal.write(1, f"bhyve ended with status {status}: {means}")
+        if self.ending and not self.seen_up:
+            return ENDED
         if self._failed(status, words):
             raise ChyvesError(f"{self.name}: bhyve ended with status {status} ({means}): {_last(words)}")
         self._up()
@@ -176,12 +182,14 @@ class Supervisor:
 
     def _failed(self, status: int, words: str) -> bool:
         """Whether bhyve ended without the guest having come up; a usage error has the status of a power-off."""
-        return not (self.seen_up or self.ending) and (status not in QUIET_ENDS or (status == 1 and words != ""))
+        return not self.seen_up and (status not in QUIET_ENDS or (status == 1 and words != ""))
 
     def _load(self, line: Sequence[str]) -> None:
         """Run the loader to its end; raises ChyvesError with its words when it did not load the guest."""
         self.journal.write(3, shlex.join(line))
         self.state.loader = children.spawn(self.host.run, line, self._output)
+        if self.ending:
+            self._end_programs()
         self._remember()
         status = children.wait(self.state.loader)
         self.state.loader = None
@@ -193,6 +201,8 @@ class Supervisor:
         """Run bhyve to its end, telling when it is up; its status and its words."""
         self.journal.write(3, shlex.join(line))
         pid = self.state.bhyve = children.spawn(self.host.run, line, self._output)
+        if self.ending:
+            self._end_programs()
         self.state.identity = self.host.processes.identity(pid)
         self._remember()
         status = self._watch(pid)
@@ -228,11 +238,16 @@ class Supervisor:
         return words
 
     def _press_button(self, number: int, frame: FrameType | None) -> None:
-        """The guest is to power off: bhyve makes of SIGTERM an ACPI button, a loader ends."""
+        """The guest is to power off."""
         self.ending = True
-        for pid in (self.state.loader, self.state.bhyve):
-            if pid is not None:
-                children.send(pid, signal.SIGTERM)
+        self._end_programs()
+
+    def _end_programs(self) -> None:
+        """Have a loader end, and bhyve, which makes of SIGTERM an ACPI button; before it is up nothing can be lost."""
+        if self.state.loader is not None:
+            children.send(self.state.loader, signal.SIGTERM)
+        if self.state.bhyve is not None:
+            children.send(self.state.bhyve, signal.SIGTERM if self.seen_up else signal.SIGKILL)
 
     def _note_end(self, number: int, frame: FrameType | None) -> None:
         self.ending = True
@@ -242,8 +257,7 @@ class Supervisor:
         try:
             free(self.host, self.name, self.state)
         except ChyvesError as error:
-            self.journal.write(1, f"could not be freed: {error}")
-        shutil.rmtree(running.directory(self.host, self.name), ignore_errors=True)
+            self.journal.write(1, str(error))
         self.journal.write(1, "is off")
 
 

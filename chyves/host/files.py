@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,16 @@ class Files:
         """Remove a file, if it is there."""
         with _told(path, "cannot be removed"):
             path.unlink(missing_ok=True)
+
+    def remove_unfinished(self, path: Path) -> None:
+        """Remove what writers of a file left beside it when they were killed; only while nobody else may write it."""
+        try:
+            names = os.listdir(path.parent)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if name.startswith(f".{path.name}.") and re.fullmatch(r"\d+\.new", name[len(path.name) + 2 :]):
+                self.remove(path.with_name(name))
 
     def append(self, path: Path, text: str) -> None:
         """Add text to the end of a file, which is made where it is missing."""

@@ -19,6 +19,9 @@ from chyves.errors import Busy, ChyvesError
 PAUSE = 0.05
 """Seconds between two tries; flock(2) itself knows no limit of time."""
 
+EVERYTHING = "all"
+"""The lock of what is shared by guests: names, numbers, bridges, datasets that are being made."""
+
 GLANCE = 2.0
 """Seconds after which a lock is not held by a reader that only looked who has it, and its holder has said so."""
 
@@ -32,23 +35,23 @@ class Locks:
         self._held: set[str] = set()
 
     @contextmanager
-    def hold(self, *names: str, wait: float = 10) -> Iterator[None]:
+    def hold(self, *names: str, wait: float | None = None) -> Iterator[None]:
         """Hold locks, taken in the order of their names; those that this process holds already are passed over.
 
-        `wait` is in seconds, for all of them. Raises Busy, which names the holder.
+        `wait` is in seconds (None: as long as is usual), for each holder anew: a queue that moves is waited for, one
+        that hangs is not. Raises Busy, which names the holder.
         """
-        deadline = time.monotonic() + wait
         with ExitStack() as held:
             for name in sorted(set(names) - self._held):
                 if not self.dry:
-                    held.callback(_release, self._locked(name, deadline))
+                    held.callback(_release, self._locked(name, _patience(name) if wait is None else wait))
                     held.callback(self._held.discard, name)
                     self._held.add(name)
             yield
 
     def take(self, name: str) -> int:
         """Take a lock until the process ends: the descriptor that holds it, kept open. Raises Busy."""
-        return self._locked(name, time.monotonic() + GLANCE)
+        return self._locked(name, GLANCE)
 
     def holder(self, name: str) -> int | None:
         """The process that holds a lock, or None; needs no right but to read. Raises ChyvesError when it cannot."""
@@ -67,13 +70,18 @@ class Locks:
     def _file(self, name: str) -> Path:
         return self.directory / f"{name}.lock"
 
-    def _locked(self, name: str, deadline: float) -> int:
-        """An open descriptor with the lock, signed; raises Busy after the deadline."""
+    def _locked(self, name: str, wait: float) -> int:
+        """An open descriptor with the lock, signed; raises Busy when one process has held it for `wait` seconds."""
         descriptor = self._open(name)
+        holder, deadline = b"", time.monotonic() + wait
         try:
             while not _try(descriptor, fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
                     raise Busy(self._busy(name))
+                now = os.pread(descriptor, 4096, 0)
+                if now and holder and now != holder:
+                    deadline = time.monotonic() + wait
+                holder = now or holder
                 time.sleep(PAUSE)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n{_command()}\n".encode(errors="surrogateescape"), 0)
@@ -120,6 +128,11 @@ class Locks:
         if kind == "running":
             return f"{guest}: is being run by {by}; stop it first"
         return f"{guest or 'this host'}: is being changed by {by}; wait for it, or end it"
+
+
+def _patience(name: str) -> float:
+    """Seconds for which one holder of a lock is waited for: a command that makes many guests takes its time."""
+    return 30 if name == EVERYTHING else 10
 
 
 def _release(descriptor: int) -> None:

@@ -62,9 +62,9 @@ class Zfs:
             raise
         return True
 
-    def create(self, name: str, properties: Mapping[str, str] = {}) -> None:
-        """Make a file system."""
-        self.run.do("zfs", "create", *_options(properties), name)
+    def create(self, name: str, properties: Mapping[str, str] = {}, parents: bool = False) -> None:
+        """Make a file system; with `parents` also those above it, and then one that is there already will do."""
+        self.run.do("zfs", "create", *(["-p"] if parents else []), *_options(properties), name)
 
     def create_volume(self, name: str, size: int, properties: Mapping[str, str] = {}) -> None:
         """Make a volume of `size` bytes, which ZFS rounds up to its blocks."""
@@ -75,9 +75,9 @@ class Zfs:
         if properties:
             self.run.do("zfs", "set", *(f"{key}={value}" for key, value in properties.items()), name)
 
-    def rename(self, old: str, new: str) -> None:
-        """Give a dataset, with all below it, another name in its pool."""
-        self.run.do("zfs", "rename", old, new)
+    def rename(self, old: str, new: str, parents: bool = False) -> None:
+        """Give a dataset, with all below it, another name in its pool; `parents` makes what is missing above that."""
+        self.run.do("zfs", "rename", *(["-p"] if parents else []), old, new)
 
     def destroy(self, name: str) -> None:
         """Destroy one dataset or snapshot that has nothing below it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chyves import names
 from chyves.errors import ChyvesError
+from chyves.guests import leftovers
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import PRIVATE
@@ -14,7 +15,7 @@ from chyves.pools.holdings import Holdings, save
 def attach(host: Host, bridge: str, uplink: str) -> None:
     """Attach a bridge to an interface of the host, at once where the bridge exists; raises ChyvesError."""
     with host.locks.hold("all"):
-        holdings = Holdings.read(host)
+        holdings = leftovers.settled(host)
         existing = host.interfaces.all()
         if uplink not in existing:
             cards = ", ".join(sorted(name for name in existing if names.is_uplink(name))) or "none"
@@ -31,7 +32,7 @@ def attach(host: Host, bridge: str, uplink: str) -> None:
 def private(host: Host, bridge: str) -> None:
     """Leave a bridge without an interface of the host."""
     with host.locks.hold("all"):
-        _move(host, Holdings.read(host), bridge, PRIVATE)
+        _move(host, leftovers.settled(host), bridge, PRIVATE)
     host.terminal.say(1, f"{bridge}: private")
 
 
@@ -70,6 +71,6 @@ def _move(host: Host, holdings: Holdings, bridge: str, uplink: str) -> None:
 def default(host: Host, bridge: str) -> None:
     """Make a bridge the one that new guests join."""
     with host.locks.hold("all"):
-        holdings = Holdings.read(host)
+        holdings = leftovers.settled(host)
         together.write(holdings, [holdings.defaults], [holdings.defaults.with_changes({"bridge": bridge})])
     host.terminal.say(1, f"{bridge}: new guests join it")

@@ -77,6 +77,11 @@ def for_start(guest: str, interfaces: Iterable[str], settings: Global, existing:
     return steps
 
 
+def made_taps(steps: Iterable[Step]) -> list[str]:
+    """The taps that a plan makes, in its order; bridges are left out."""
+    return [step.act[1] for step in steps if step.act[0] == "create" and step.act[1].startswith("tap")]
+
+
 def _bridge(guest: str, bridge: str, settings: Global, existing: Mapping[str, Existing]) -> list[Step]:
     steps = []
     if bridge not in existing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interfaces
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
@@ -39,23 +40,29 @@ def _take_back(interfaces: Interfaces, words: tuple[str, ...]) -> None:
         _act(interfaces, words)
 
 
-def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> list[str]:
-    """Do the steps, each with its way back, and return the taps that were made."""
-    made = []
+def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> None:
+    """Do the steps, each with its way back."""
     for step in steps:
         undo.do(
             lambda step=step: _act(host.interfaces, step.act),  # type: ignore[misc]
             lambda step=step: _take_back(host.interfaces, step.back),  # type: ignore[misc]
             " ".join(step.back) or "go back",
         )
-        if step.act[0] == "create" and step.act[1].startswith("tap"):
-            made.append(step.act[1])
-    return made
 
 
 def take_down(host: Host, taps: Iterable[str]) -> None:
-    """Destroy the taps of a guest that has ended, those that are still there."""
-    existing = host.interfaces.all()
+    """Destroy the taps of a guest that has ended, those that are still there; raises ChyvesError, after all of them."""
+    taps = list(taps)
+    existing = host.interfaces.all() if taps else {}
+    problems = []
     for tap in taps:
-        if tap in existing and existing[tap].opened_by is None:
+        if tap not in existing:
+            continue
+        try:
+            if existing[tap].opened_by is not None:
+                raise ChyvesError(f"{tap}: is in use by process {existing[tap].opened_by}; end that")
             host.interfaces.destroy(tap)
+        except ChyvesError as error:
+            problems.append(str(error))
+    if problems:
+        raise ChyvesError("; ".join(problems))

@@ -197,6 +197,12 @@ class Holdings:
             )
         return found[name]
 
+    def forget_properties(self) -> None:
+        """Have all properties read again from their files."""
+        for owner in (self, *self.pools.values(), *self.guests.values()):
+            for name in ("globals", "defaults", "properties"):
+                vars(owner).pop(name, None)
+
     @cached_property
     def globals(self) -> Global:
         return Global("global", _read(self.host, self.globals_file))

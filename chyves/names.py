@@ -31,12 +31,14 @@ _INTERFACE = re.compile(r"[a-z][a-z0-9_]*[0-9](\.[0-9]{1,4})?")
 _SWITCH = re.compile(r"vale[0-9A-Za-z]{1,9}(:([A-Za-z]|[0-9]{1,4}))?")
 _NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,4})")
 HIGHEST_INTERFACE = 32768
+HIGHEST_DISK = 999
 
 
 class BadName(ChyvesError):
     """A name cannot be what it is asked to be."""
 
     def __init__(self, kind: str, name: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"{shown(name)}: is no name for {kind}: {reason}")
 
 
@@ -138,7 +140,7 @@ def is_uplink(name: str) -> bool:
 
 def disk_number(name: str) -> int | None:
     """The number of `disk{n}`, or None."""
-    return numbered(name, "disk", 999)
+    return numbered(name, "disk", HIGHEST_DISK)
 
 
 def disk(name: str) -> str:

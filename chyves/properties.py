@@ -106,6 +106,7 @@ class Global(Section):
         Maybe(Named(lambda text: text if text == "private" else names.uplink(text), "interface|private")),
         "-",
         "The interface that bridge{n} is attached to, or private for none.",
+        highest=names.HIGHEST_INTERFACE,
         name="bridge{n}_phy_attach",
         example="em0",
         writer=Writer.NETWORK,
@@ -114,6 +115,7 @@ class Global(Section):
         Several(Named(names.guest_interface, "tap{n}")),
         "-",
         "The taps that are on bridge{n}.",
+        highest=names.HIGHEST_INTERFACE,
         name="bridge{n}_tap_members",
         example="tap50,tap51",
         writer=Writer.NETWORK,
@@ -255,12 +257,19 @@ class Guest(Section):
     description = Property(TEXT, "-", "A line for the list.", example="mail server", when=When.NOW)
     notes = Property(TEXT, "-", "A line for the administrator.", example="moves in May", when=When.NOW)
     disk_description = Numbered(
-        TEXT, "-", "A line on disk{n}.", name="disk{n}_description", example="data", when=When.NOW
+        TEXT,
+        "-",
+        "A line on disk{n}.",
+        highest=names.HIGHEST_DISK,
+        name="disk{n}_description",
+        example="data",
+        when=When.NOW,
     )
     disk_notes = Numbered(
         TEXT,
         "-",
         "A line on disk{n} for the administrator.",
+        highest=names.HIGHEST_DISK,
         name="disk{n}_notes",
         example="from the old host",
         when=When.NOW,
@@ -294,6 +303,7 @@ class Guest(Section):
         DEVICE,
         "",
         "A further device of bhyve(8), as after -s slot.",
+        highest=999,
         name="pcidev_{n}",
         example="passthru,2/0/0",
         unset=True,
@@ -340,7 +350,14 @@ class Guest(Section):
         when=When.NOW,
         inherited=True,
     )
-    tap_mac = Numbered(Mac(), "", "The Ethernet address of tap{n}.", name="tap{n}_mac", example="58:9c:fc:00:00:01")
+    tap_mac = Numbered(
+        Mac(),
+        "",
+        "The Ethernet address of tap{n}.",
+        highest=names.HIGHEST_INTERFACE,
+        name="tap{n}_mac",
+        example="58:9c:fc:00:00:01",
+    )
     template = Property(YES, "no", "A template does not start; it is there to be cloned.", example="yes", when=When.NOW)
     uefi_console_output = Property(
         Choice(("serial", "vnc")), "serial", "Where a UEFI guest shows its console.", example="vnc", inherited=True
@@ -384,6 +401,7 @@ class Guest(Section):
         BlockOptions(),
         "",
         "Options of bhyve(8) for disk{n}.",
+        highest=names.HIGHEST_DISK,
         name="virtio_block_options_disk{n}",
         example="nocache,sectorsize=512/4096",
         unset=True,

@@ -43,6 +43,13 @@ class UnknownProperty(ChyvesError):
         super().__init__(f"{owner}: {shown(name)} is no property; {known}")
 
 
+class NotSet(ChyvesError):
+    """A section has no value for a property that has no default."""
+
+    def __init__(self, owner: str, name: str) -> None:
+        super().__init__(f"{owner}: {name}: is not set; see: chyves {owner} get all")
+
+
 class _Row(Generic[T]):
     """A row of a table: what is known of one property, or of one for each number."""
 
@@ -94,6 +101,12 @@ class Property(_Row[T]):
 class Numbered(_Row[T]):
     """A property for each number, such as `tap{n}_mac`: an attribute that is a dict from number to value."""
 
+    highest: int
+
+    def __init__(self, type: Type[T], default: str, doc: str, *, highest: int, **rest: Any) -> None:
+        super().__init__(type, default, doc, **rest)
+        self.highest = highest
+
     def __set_name__(self, owner: type[Section], name: str) -> None:
         before, after = map(re.escape, self.name.split("{n}"))
         self.pattern = re.compile(f"{before}(0|[1-9][0-9]{{0,4}}){after}")
@@ -101,7 +114,7 @@ class Numbered(_Row[T]):
     def number(self, name: str) -> int | None:
         """The number in a property's name, or None where the name is not of this row."""
         match = self.pattern.fullmatch(name)
-        return int(match[1]) if match else None
+        return int(match[1]) if match and int(match[1]) <= self.highest else None
 
     @overload
     def __get__(self, section: None, owner: type[Section]) -> Numbered[T]: ...
@@ -134,14 +147,14 @@ class Section:
         return cls.table.get(name) or next((row for row in cls.numbered.values() if row.number(name) is not None), None)
 
     def get(self, name: str) -> str:
-        """The text of a property as it counts now: set, or default; raises UnknownProperty."""
+        """The text of a property as it counts now: set, or default; raises UnknownProperty or NotSet."""
         row = self.row(name)
         if name in self.text:
             return self.text[name]
         if row is None:
             raise UnknownProperty(self.owner, name, "see: chyves list properties")
         if isinstance(row, Numbered):
-            raise UnknownProperty(self.owner, name, "it is not set; see: chyves list properties")
+            raise NotSet(self.owner, name)
         return row.default
 
     def with_changes(self, changes: Mapping[str, str | None]) -> Self:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from chyves import names
-from chyves.errors import ChyvesError
 
 T = TypeVar("T")
 V_co = TypeVar("V_co", covariant=True)
@@ -202,8 +201,8 @@ class Named:
     def parse(self, text: str) -> str:
         try:
             return self.check(text)
-        except ChyvesError as error:
-            raise ValueError(f"{self.metavar} ({error})") from None
+        except names.BadName as error:
+            raise ValueError(f"{self.metavar} ({error.reason})") from None
 
     def format(self, value: str) -> str:
         return value

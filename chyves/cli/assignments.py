@@ -28,7 +28,8 @@ def assignments(owner: Owners, words: Sequence[str]) -> list[tuple[Owners, dict[
             _refuse_twice(groups, name)
             groups[-1][1][name] = value
         else:
-            _refuse_empty(groups[-1])
+            if not groups[-1][1]:
+                raise UsageError(f"{shown(word)}: has no = in it; write property=value")
             groups.append((owners_of(word), {}))
     _refuse_empty(groups[-1])
     return groups

@@ -108,6 +108,10 @@ def _refuse(rows: Rows, index: int, words: Sequence[str]) -> NoReturn:
     if len(rows) == 1:
         raise UsageError(f"{rows[0].name}: {text} is not possible; give {' or '.join(offered)}")
     guess = _guess(words[index], offered)
+    if index > 1:
+        raise UsageError(
+            f"{' '.join(named(rows[0], words[:index]))}: {text} is not possible; give one of {', '.join(offered)}"
+        )
     if index == 1:
         _refuse_misplaced(words[0], offered)
         if guess == NO_GUESS and (near := _guess(words[0], offered)) != NO_GUESS:

@@ -48,6 +48,8 @@ def parse(argv: Sequence[str]) -> Request:
     words, options = separated(argv)
     if not words and options and options[0] not in ASKED:
         raise UsageError(f"{shown(options[0])}: is no option of chyves; see: chyves help")
+    if options and argv[0] == options[0] and not _known(options[0]):
+        raise UsageError(f"{shown(argv[0])}: is no option of chyves; a name that begins with a dash goes after --")
     if not words or any(option in ASKED for option in options):
         return _help(words)
     row = selected(words)
@@ -60,6 +62,14 @@ def parse(argv: Sequence[str]) -> Request:
     if request.json and request.headless:
         raise UsageError(f"{row.name}: --json and -H do not go together; give one of them")
     return request
+
+
+def _known(option: str) -> bool:
+    """Whether some command has an option, in which letters may stand together."""
+    try:
+        return not options_parser(COMMANDS).parse_known_args([option])[1]
+    except argparse.ArgumentError as error:
+        return error.argument_name in VALUED
 
 
 def separated(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -107,9 +117,9 @@ def _options(row: Command, options: Sequence[str]) -> argparse.Namespace:
             given, unknown = parser.parse_known_args([option], given)
         except argparse.ArgumentError as error:
             wrong = "needs a value" if error.argument_name in VALUED else "has a part that is no option"
-            raise UsageError(f"{row.name}: {shown(option)} {wrong}{_known(row)}") from None
+            raise UsageError(f"{row.name}: {shown(option)} {wrong}{_of(row)}") from None
         if unknown:
-            raise UsageError(f"{row.name}: {shown(option)} is no option of it{_known(row)}")
+            raise UsageError(f"{row.name}: {shown(option)} is no option of it{_of(row)}")
     return given
 
 
@@ -120,7 +130,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         parser.add_argument(option.name, dest=option.key, action="store_true", help=option.doc)
 
 
-def _known(row: Command) -> str:
+def _of(row: Command) -> str:
     flags = "".join(option.name[1] for option in row.options if len(option.name) == 2)
     long = [option.name for option in row.options if len(option.name) > 2]
     known = [*([f"-{flags}"] if flags else []), *long, *general_options(row)]

@@ -195,9 +195,9 @@ def test_assignments_for_owners_that_change(line: str, groups: list[tuple[Owners
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("cpu", "a,b: no property=value follows; write one after it"),
+        ("cpu", "cpu: has no = in it; write property=value"),
         ("cpu=1 c", "c: no property=value follows; write one after it"),
-        ("cpu=1 c d cpu=2", "c: no property=value follows; write one after it"),
+        ("cpu=1 c d cpu=2", "d: has no = in it; write property=value"),
         ("cpu=1 cpu=2", "a: cpu: is given twice; give it once"),
         ("cpu=1 c,b cpu=2", "b: cpu: is given twice; give it once"),
         ("cpu=1 all cpu=2", "a: cpu: is given twice; give it once"),

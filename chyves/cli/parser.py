@@ -117,9 +117,9 @@ def _options(row: Command, options: Sequence[str]) -> argparse.Namespace:
             given, unknown = parser.parse_known_args([option], given)
         except argparse.ArgumentError as error:
             wrong = "needs a value" if error.argument_name in VALUED else "has a part that is no option"
-            raise UsageError(f"{row.name}: {shown(option)} {wrong}{_of(row)}") from None
+            raise UsageError(f"{row.name}: {shown(option)} {wrong}{_options_of(row)}") from None
         if unknown:
-            raise UsageError(f"{row.name}: {shown(option)} is no option of it{_of(row)}")
+            raise UsageError(f"{row.name}: {shown(option)} is no option of it{_options_of(row)}")
     return given
 
 
@@ -130,7 +130,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         parser.add_argument(option.name, dest=option.key, action="store_true", help=option.doc)
 
 
-def _of(row: Command) -> str:
+def _options_of(row: Command) -> str:
     flags = "".join(option.name[1] for option in row.options if len(option.name) == 2)
     long = [option.name for option in row.options if len(option.name) > 2]
     known = [*([f"-{flags}"] if flags else []), *long, *general_options(row)]

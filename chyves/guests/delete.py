@@ -33,7 +33,7 @@ def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: 
 def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool) -> bool:
     lines = [f"{holding.name}: {row} will be destroyed" for holding in doomed for row in holding.rows]
     names = ", ".join(holding.name for holding in doomed)
-    return host.terminal.confirm(f"delete {names} with all disks and snapshots?", yes, lines)
+    return host.terminal.confirm(f"{names}: delete with all disks and snapshots?", yes, lines)
 
 
 def clones_of(holdings: Holdings, parent: GuestHolding) -> list[GuestHolding]:

@@ -121,7 +121,7 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         dataset = f"{holding.dataset}/{disk}"
         below = host.zfs.below(dataset)
         lines = [f"{guest}: {name} will be destroyed" for name in below]
-        if not host.dry and not host.terminal.confirm(f"delete {disk} of {guest}?", yes, lines):
+        if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines):
             return
         old = f"{holding.pool.guests_dataset}/{leftovers.OLD.name}/{guest}:{disk}"
         before, after = holding.properties, prepare.without_disk(holdings, holding, disk)

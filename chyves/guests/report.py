@@ -175,9 +175,11 @@ def _sights(holdings: Holdings) -> Iterable[Sight]:
 
 
 def _state(host: Host, name: str) -> running.Running | None:
-    """What the supervisor wrote, where one runs."""
+    """What the supervisor wrote, where one runs, or where it died and bhyve lives on."""
     try:
-        return running.read(host, name) if running.supervisor(host, name) is not None else None
+        state = running.read(host, name)
+        runs = running.supervisor(host, name) is not None or (state and running.bhyve_lives(host, name, state))
+        return state if runs else None
     except ChyvesError as error:
         host.terminal.warn(str(error))
         return None

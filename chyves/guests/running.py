@@ -92,7 +92,10 @@ def write(host: Host, guest: str, state: Running) -> None:
 
 def forget(host: Host, guest: str) -> None:
     """Remove what was written down, and the guest's directory."""
-    shutil.rmtree(directory(host, guest), ignore_errors=True)
+    if host.dry:
+        host.run.do("rm", "-rf", str(directory(host, guest)))
+    else:
+        shutil.rmtree(directory(host, guest), ignore_errors=True)
     host.files.remove_unfinished(_file(host, guest))
     host.files.remove(_file(host, guest))
 

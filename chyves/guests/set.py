@@ -14,9 +14,9 @@ from chyves.guests.get import owned
 from chyves.guests.unique import Unique, refuse_shared
 from chyves.host.machine import Host
 from chyves.pools import together
-from chyves.pools.holdings import Holdings
+from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
-from chyves.section import Section, UnknownProperty, Writer
+from chyves.section import Numbered, Section, UnknownProperty, Writer
 
 AnySection = TypeVar("AnySection", bound=Section)
 NOT_WHILE_RUNNING = ("serial", "template", "uuid")
@@ -72,6 +72,7 @@ def _changed(host: Host, holdings: Holdings, section: AnySection, changes: Chang
     new = section.with_changes(clean)
     if isinstance(section, Guest) and section.owner in holdings.guests:
         _refuse_running(host, section.owner, clean)
+        _refuse_absent(holdings.guest(section.owner), clean)
         if clean.get("loader") == "uefi" or clean.get("uefi_console_output") == "vnc":
             added = uefi_additions(section.with_changes(clean), holdings.defaults, Unique.read(holdings))
             new = new.with_changes(added)
@@ -96,7 +97,9 @@ def _refuse_unset(section: Section, name: str) -> None:
     known = row is not None and (row.unset or section.owner in ("global", "defaults"))
     if name not in section.text and known:
         raise ChyvesError(f"{section.owner}: {name}: is not set")
-    if not known and (row is not None or name not in section.text):
+    if row is None and name not in section.text:
+        raise UnknownProperty(section.owner, name, "see: chyves list properties")
+    if row is not None and not known:
         raise ChyvesError(f"{section.owner}: {name}: cannot be unset; set it to another value")
 
 
@@ -115,6 +118,27 @@ def _refuse_running(host: Host, name: str, changes: Changes) -> None:
     fixed = [property for property in NOT_WHILE_RUNNING if property in changes]
     if fixed and running.supervisor(host, name) is not None:
         raise ChyvesError(f"{name}: {fixed[0]}: cannot change while the guest runs; stop it first")
+
+
+def _refuse_absent(holding: GuestHolding, changes: Changes) -> None:
+    """Refuse to set a property of a disk or a tap that the guest does not have; one that is left of it can be unset."""
+    disks, taps = tuple(holding.volumes), holding.properties.net_ifaces
+    have = {
+        Guest.disk_description: ("disk", disks),
+        Guest.disk_notes: ("disk", disks),
+        Guest.virtio_block_options: ("disk", disks),
+        Guest.tap_mac: ("tap", taps),
+    }
+    for name, text in changes.items():
+        row = Guest.row(name)
+        if text is None or not isinstance(row, Numbered) or row not in have:
+            continue
+        family, there = have[row]
+        if f"{family}{row.number(name)}" not in there:
+            known = ", ".join(there) or "none"
+            raise ChyvesError(
+                f"{holding.name}: {name}: the guest has no {family}{row.number(name)} (it has: {known}); add that first"
+            )
 
 
 def _refuse_shared(host: Host, holdings: Holdings, new: Sequence[Section]) -> None:

@@ -145,7 +145,11 @@ class Holdings:
         if name is None:
             return self.primary
         if name not in self.pools:
-            raise ChyvesError(f"{name}: has no chyves datasets; make them with: chyves dataset {name} install")
+            have = ", ".join(self.pools) or "no pool"
+            raise ChyvesError(
+                f"{name}: has no chyves datasets (there are some on: {have}); "
+                f"make them with: chyves dataset {name} install"
+            )
         return self.pools[name]
 
     @property

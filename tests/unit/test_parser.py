@@ -84,7 +84,7 @@ def test_option_between_optional_words_changes_nothing() -> None:
 
 def test_two_dashes_end_options() -> None:
     assert parse(["--", "-web", "start"]).args["guest"] == ("-web",)
-    with pytest.raises(UsageError, match="-web is no option of it"):
+    with pytest.raises(UsageError, match="^-web: is no option of chyves; a name that begins with a dash goes after --$"):
         parse(["-web", "web1", "start"])
 
 

@@ -21,7 +21,7 @@ from chyves.lab.bhyve.title import set_title
 from chyves.lab.kernel import Kernel
 from chyves.lab.place import Lab
 
-LINGER = 5.0
+LINGER = 2.0
 """Seconds for which a pair stays when nobody has it open."""
 
 WAITING = 1 << 18

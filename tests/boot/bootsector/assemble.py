@@ -3,7 +3,7 @@
 At its start it says on COM1, in one line, `GUEST-READY boot=DD disks=NN` (BIOS number of the drive that it was read
 from, 80 for the first hard disk, E0 for a CD; number of hard disks), and `COM2` on COM2. Then
 
-    p   powers off (ACPI)            h   stops for ever with interrupts off
+    p   powers off (ACPI)            h   is sent back, then it stops for ever with interrupts off
     r   resets                       t   makes a triple fault
     a   switches ACPI on             other keys are sent back
 
@@ -153,11 +153,14 @@ def _obey(code: Code) -> None:
     code.test(RECEIVED)
     code.jump_if_equal("loop")
     code.read_byte(COM1)
-    for key, name in (("p", "off"), ("r", "reset"), ("h", "stop"), ("t", "fault"), ("a", "acpi")):
+    for key, name in (("p", "off"), ("r", "reset"), ("h", "halt"), ("t", "fault"), ("a", "acpi")):
         code.raw(0x3C, ord(key))
         code.jump_if_equal(name)
     code.call("putc")
     code.jump("loop")
+    code.label("halt")
+    code.call("putc")
+    code.jump("stop")
     code.label("acpi")
     code.write_word(PM1_ENABLE, POWER_BUTTON)
     code.write_byte(SMI_COMMAND, ACPI_ON)

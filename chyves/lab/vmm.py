@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from chyves.lab.place import Lab
 
 LONGEST_NAME, LONGEST_NAME_12 = 229, 37
+PATIENCE = 10.0
 
 
 @dataclass
@@ -73,14 +75,28 @@ def create(lab: Lab, name: str) -> None:
 
 
 def destroy(lab: Lab, name: str) -> None:
-    """Take a machine away; its bhyve, if one runs, ends. Returns when that is gone; raises FileNotFoundError."""
+    """Take a machine away; its bhyve, if one runs, ends. Raises FileNotFoundError.
+
+    Returns when that bhyve is gone, or after some seconds where it does not listen (it may be stopped).
+    """
     descriptor = os.open(node(lab, name), os.O_RDWR)
     try:
-        tell(lab, name, "destroy")
+        told = tell(lab, name, "destroy")
         _forget(lab, name)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        late = time.monotonic() + PATIENCE
+        while told and not _alone(descriptor) and time.monotonic() < late:
+            time.sleep(0.01)
     finally:
         os.close(descriptor)
+
+
+def _alone(descriptor: int) -> bool:
+    """Whether no bhyve has the machine open that a descriptor is of."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _forget(lab: Lab, name: str) -> None:
@@ -133,6 +149,10 @@ class Open:
     def listen(self) -> int:
         """A descriptor on which the words of `tell` come, one a line."""
         return os.open(_fifo(self.lab, self.name), os.O_RDWR | os.O_NONBLOCK)
+
+    def close(self) -> None:
+        """Let others open the machine."""
+        os.close(self._node)
 
     def destroy(self) -> None:
         """Take the machine away, as bhyve -D does."""

@@ -41,7 +41,7 @@ class Disk:
 class Board:
     """A guest while its devices are initialised.
 
-    `boot` maps a medium's path to its place in the boot order, where a loader decided that. `held` are descriptors
+    `boot` maps media to their places in the boot order, where a loader decided that. `held` are descriptors
     that stay open as long as the guest runs, `passed` those that QEMU gets, `taps` the interfaces to be given back
     after it. `sata` are the media (None: an empty drive) on the ports of AHCI controllers, in their order. `viewers`
     is where VNC clients connect.
@@ -50,7 +50,7 @@ class Board:
     lab: Lab
     name: str
     config: Config
-    boot: dict[Path, int] = field(default_factory=dict)
+    boot: dict[Path, int] | None = None
     words: list[str] = field(default_factory=list)
     disks: list[Disk] = field(default_factory=list)
     taps: list[str] = field(default_factory=list)

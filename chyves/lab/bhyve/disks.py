@@ -72,10 +72,11 @@ def _sector_sizes(node: Config) -> tuple[str, ...]:
 
 
 def _boot_place(board: Board, node: Config, path: Path) -> tuple[str, ...]:
-    """A place in the boot order: what a loader chose, else `bootindex=`."""
-    place = board.boot.get(path)
-    if place is None and not board.boot:
+    """A place in the boot order: the one that a loader chose, for the first disk of this medium; else `bootindex=`."""
+    if board.boot is None:
         place = c_integer(node.get("bootindex") or "")
+    else:
+        place = board.boot.pop(path, None)
     return () if place is None else (f"bootindex={place}",)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from chyves.lab.bhyve.board import Board
 from chyves.lab.bhyve.ends import fatal
 
-MODULES = Path("/usr/lib/grub/i386-pc")
+MODULES = next(filter(Path.is_dir, map(Path, ("/usr/lib/grub/i386-pc", "/usr/local/lib/grub/i386-pc"))), Path("/none"))
 MAKER, PACKAGES = "grub-mkimage", "grub-common and grub-pc-bin"
 CONFIG = "boot/grub/grub.cfg"
 

@@ -36,6 +36,7 @@ def fill(lab: Lab, name: str, memory: int, loaded: dict[str, Any], *, anew: bool
         perror("vm_setup_memory", 22, FAILED)
     machine.known.memory, machine.known.loaded = memory, loaded
     machine.keep()
+    machine.close()
 
 
 def console(lab: Lab, device: str) -> int | None:

@@ -41,11 +41,13 @@ def run(lab: Lab, argv: list[str]) -> int:
         fatal(f"invalid memsize '{size}'", End.USAGE)
     board = Board(lab, config.get("name") or "", config)
     machine = open_machine(board)
-    board.boot = {} if rom_of(board) else boot_order(machine.known.loaded)
+    # From now on bhyvectl is heard: what it says is obeyed as soon as the guest lives.
+    orders = machine.listen()
+    board.boot = None if rom_of(board) else boot_order(machine.known.loaded)
     _check_cpus(board, topology.cpus)
     _set_up_memory(machine, memory)
     try:
-        status = _live(board, machine, topology)
+        status = _live(board, machine, orders, topology)
     finally:
         _give_back(board)
     if config.flag("monitor") or (status == End.POWEROFF and config.flag("destroy_on_poweroff")):
@@ -98,12 +100,11 @@ def _set_up_memory(machine: vmm.Open, size: int) -> None:
     machine.keep()
 
 
-def _live(board: Board, machine: vmm.Open, topology: values.Topology) -> int:
+def _live(board: Board, machine: vmm.Open, orders: int, topology: values.Topology) -> int:
     check_tpm(board)
     initialise(board)
     _check_uuid(board.config)
     guest = _guest(board, machine.known, topology)
-    orders = machine.listen()
     # What a loader loaded is used up: the next start needs the loader again.
     machine.known.loaded = {}
     machine.keep()

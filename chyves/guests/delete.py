@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, running
@@ -31,9 +31,14 @@ def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: 
 
 
 def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool) -> bool:
-    lines = [f"{holding.name}: {row} will be destroyed" for holding in doomed for row in holding.rows]
     names = ", ".join(holding.name for holding in doomed)
-    return host.terminal.confirm(f"{names}: delete with all disks and snapshots?", yes, lines)
+    return host.terminal.confirm(f"{names}: delete with all disks and snapshots?", yes, _lines(host, doomed))
+
+
+def _lines(host: Host, doomed: Sequence[GuestHolding]) -> Iterator[str]:
+    """What goes, to be shown to somebody who is asked."""
+    for row in host.zfs.list(*(holding.dataset for holding in doomed), types="all", recursive=True):
+        yield f"{row['name']} will be destroyed"
 
 
 def clones_of(holdings: Holdings, parent: GuestHolding) -> list[GuestHolding]:
@@ -67,6 +72,8 @@ def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how:
     for holding in doomed:
         if how != "force" and running.supervisor(host, holding.name) is not None:
             raise ChyvesError(f"{holding.name}: runs; stop it first, or use: chyves {holding.name} delete force")
+        if how != "keepnet":
+            _ = holding.properties.net_ifaces  # whose file, where it is broken, is to be told before anything is gone
         hanging = [clone.name for clone in clones_of(holdings, holding) if clone.name not in names]
         if hanging:
             raise ChyvesError(
@@ -79,6 +86,8 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
     name, settings = holding.name, holdings.globals
     old = f"{holding.pool.guests_dataset}/{OLD.name}/{name}"
     with host.locks.hold(f"guest.{name}"):
+        # In a dry run clones that go first are still there, and ZFS would refuse.
+        below = list(holding.rows) if host.dry else host.zfs.below(holding.dataset)
         if running.supervisor(host, name) is not None:
             force_off(host, name)
         interfaces = holding.properties.net_ifaces if how != "keepnet" else ()
@@ -93,6 +102,6 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
                 if changed.text != settings.text:
                     undo.do(lambda: save(host, changed, holdings.globals_file))
             holdings.globals = changed
-            below = [dataset.replace(holding.dataset, old, 1) for dataset in holding.rows]
-            leftovers.finish(host, holding.pool, old, below, f"{name}: is deleted")
+            doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
+            leftovers.finish(host, holding.pool, old, doomed, f"{name}: is deleted")
     host.terminal.say(1, f"{name}: deleted")

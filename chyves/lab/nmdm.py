@@ -155,6 +155,7 @@ def relay(root: str, state: str, tag: str) -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
+    os.chdir("/")
     os.closerange(3, 1024)
     lock = os.open(Path(state, "nmdm", tag), os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)

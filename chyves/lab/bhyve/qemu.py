@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import socket
+import sys
 import termios
 from typing import Any, NoReturn
 
@@ -93,6 +94,8 @@ class QemuGuest:
             self._hand_over_viewer(self._viewers)
         if self._ended is None and self._socket.fileno() in ready:
             self._read()
+        if self._ended == End.ERROR:
+            print(f"bhyve: QEMU ended ({self._reason or 'crashed'}): {self._said()}", file=sys.stderr)
         return self._ended
 
     def _hand_over_viewer(self, listener: socket.socket) -> None:
@@ -170,15 +173,13 @@ class QemuGuest:
         return messages
 
     def _finish(self) -> None:
-        """QEMU is gone: say what it said, and find out how the guest ended."""
+        """QEMU is gone: find out how the guest ended."""
         if self._child is not None:
             os.waitpid(self._child, 0)
             self._child = None
         self._ended = REASONS.get(self._reason or "", End.ERROR)
         if self._ended == End.RESET and b"Triple fault" in os.pread(self._log, LOG_LARGEST, 0):
             self._ended = End.TRIPLE_FAULT
-        if self._ended == End.ERROR and self._reason is not None:
-            os.write(2, f"bhyve: QEMU ended ({self._reason}): {self._said()}\n".encode())
 
     def _said(self) -> str:
         lines = os.pread(self._errors, LOG_LARGEST, 0).decode(errors="replace").strip().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from chyves.lab.bhyve.ends import Stop
@@ -11,6 +12,7 @@ from chyves.lab.place import Lab
 
 def main(lab: Lab, argv: list[str]) -> int:
     """Run a guest until it ends; the status says how it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return run(lab, argv)
     except Stop as end:

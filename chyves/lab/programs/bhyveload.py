@@ -7,6 +7,7 @@ prompt for ever, this one ends, and the waiting is the guest's.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -23,6 +24,7 @@ BANNER = b"Consoles: userboot  \r\n\r\nFreeBSD/amd64 User boot\r\n"
 
 def main(lab: Lab, argv: list[str]) -> int:
     """Fill a machine; 0 when bhyve can be started, 1 for wrong usage or a refusal of the kernel, 64 for bad values."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return Loader(lab).load(argv)
     except BadOption as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ MOST_DEVICES = 256
 
 def main(lab: Lab, argv: list[str]) -> int:
     """Fill a machine; 0 when bhyve can be started, 1 for errors, 64 for wrong options."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     options = Options(argv, LETTERS, LONG, permute=True)
     try:
         given = {SHORT.get(name, name): value for name, value in options}

@@ -76,3 +76,13 @@ def program(lab: Lab) -> Program:
         return run_program(lab, name, *words, timeout=timeout)
 
     return run
+
+
+@pytest.fixture
+def ifconfig(program: Program) -> Program:
+    """Runs a line of ifconfig: `ifconfig("bridge0 addm tap0 up")`."""
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        return program("ifconfig", *line.split())
+
+    return run

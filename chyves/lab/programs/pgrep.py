@@ -54,7 +54,8 @@ def find(lab: Lab, argv: list[str]) -> tuple[dict[str, str], list[Process]]:
     asked = dict(options)
     if not patterns and not asked.keys() & {"-F", "-G", "-P", "-U", "-c", "-g", "-j", "-s", "-t", "-u"}:
         raise Refused(WRONG_CALL, USAGE)
-    everyone = list(processes(lab))
+    # Threads of the kernel have no words, and are found with -S only; ended processes have none any more.
+    everyone = [it for it in processes(lab) if it.words or "-S" in asked]
     hidden = {os.getpid()} if "-a" in asked else set(_ancestors(everyone))
     matches = _called(patterns, asked)
     chosen = [it for it in everyone if (_selected(it, asked) and matches(it)) != ("-v" in asked)]

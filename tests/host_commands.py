@@ -1,4 +1,4 @@
-"""Running chyves on a lab as a user does, seeing all that is on its pools, and breaking its zfs at a chosen step."""
+"""Running chyves on a lab as a user does, seeing all that is on its pools, and breaking it at a chosen step."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from chyves.lab.place import Lab
 
-FAULTY = """\
-#!/bin/sh
-# Passes everything on, but the step that the test chose.
-case "$*" in list*|get*|*-rnpv*) exec {real} "$@" ;; esac
-step=$(($(cat {count}) + 1))
-echo $step > {count}
-[ $step -eq {nth} ] || exec {real} "$@"
-{what}
+HOOK = """\
+import sys
+sys.path.append({tests!r})
+from lab_faults import strike
+strike({top!r})
 """
-FAULTS = {
-    "refuse": 'echo "cannot $1: the test refuses" >&2; exit 1',
-    "kill": '{real} "$@"; status=$?; kill -KILL $PPID; exit $status',
-    "term": 'kill -TERM $PPID; exec {real} "$@"',
-}
+CHANGERS = ("bhyve", "bhyveload", "bhyvectl", "ifconfig", "kldload", "sysctl", "zfs")
+"""The programs by which chyves changes the host."""
+
+ZFS_FAULTS = {"refuse": "refuse", "kill": "after", "term": "SIGTERM"}
 
 
 def environment(lab: Lab) -> dict[str, str]:
@@ -41,6 +38,27 @@ def start(lab: Lab, *words: str) -> subprocess.Popen[str]:
         text=True,
         env=environment(lab),
     )
+
+
+def broken(lab: Lab, nth_write: int, what: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """What chyves does with these words when something happens at the nth file it puts in place (0: at none)."""
+    (lab.state / "writes").write_text("")
+    program = str(Path(__file__).with_name("chyves_with_faults.py"))
+    process = subprocess.Popen(
+        [sys.executable, program, str(lab.state), str(nth_write), what, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(lab),
+    )
+    out, error = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(words, process.returncode, out, error)
+
+
+def writes(lab: Lab) -> int:
+    """How many files the last `broken` put in place or removed."""
+    return (lab.state / "writes").stat().st_size
 
 
 def chyves(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
@@ -83,9 +101,9 @@ def zfs(lab: Lab, *words: str) -> str:
 
 
 def everything(lab: Lab) -> dict[str, str]:
-    """Every dataset and snapshot with its mountpoint, and every file below /chyves with its mode and content."""
-    rows = zfs(lab, "list", "-H", "-t", "all", "-o", "name,mountpoint").splitlines()
-    found = dict(row.split("\t") for row in rows)
+    """Every dataset and snapshot with mountpoint and size, and every file below /chyves with its mode and content."""
+    rows = zfs(lab, "list", "-Hp", "-t", "all", "-o", "name,mountpoint,volsize").splitlines()
+    found = dict(row.split("\t", 1) for row in rows)
     for path in sorted((lab.root / "chyves").rglob("*")):
         if path.is_file():
             found[str(path.relative_to(lab.root))] = (
@@ -100,27 +118,42 @@ def datasets(lab: Lab, below: str) -> list[str]:
     return sorted(row.removeprefix(below) for row in rows)
 
 
+def break_lab(lab: Lab, nth: int, what: str, whom: str = "chyves", programs: Iterable[str] = CHANGERS) -> None:
+    """Let something happen at the nth command that changes something, see tests.lab_faults; the others pass."""
+    mend(lab)
+    (lab.state / "fault").write_text(f"{nth} {what} {whom} {','.join(programs)}\n")
+    for name in CHANGERS:
+        text = (lab.bin / name).read_text()
+        if "lab_faults" not in text:
+            head, rest = text.split("\n", 1)
+            hook = HOOK.format(tests=str(Path(__file__).parent), top=str(lab.state))
+            (lab.bin / name).write_text(f"{head}\n{hook}{rest}")
+
+
+def mend(lab: Lab) -> None:
+    """From now on nothing happens, and steps are counted from the first."""
+    (lab.state / "fault").write_text(f"0 refuse chyves {','.join(CHANGERS)}\n")
+    (lab.state / "steps").write_text("")
+
+
+def steps_of(lab: Lab) -> list[str]:
+    """The commands that changed something since the lab was broken or mended."""
+    return (lab.state / "steps").read_text().splitlines()
+
+
 def break_zfs(lab: Lab, nth: int, fault: str) -> None:
-    """Let the nth command that changes something fail, or let chyves be killed after it; the others pass."""
-    real, count = mend_zfs(lab), lab.top / "steps"
-    count.write_text("0")
-    what = FAULTS[fault].format(real=real)
-    (lab.bin / "zfs").write_text(FAULTY.format(real=real, count=count, nth=nth, what=what))
+    """Let the nth command of zfs that changes something fail, or let chyves be killed after it or ended at it."""
+    break_lab(lab, nth, ZFS_FAULTS[fault], "parent", ("zfs",))
 
 
-def mend_zfs(lab: Lab) -> Path:
-    """Give the lab its own zfs back; where a copy of that is."""
-    real, own = lab.top / "zfs", lab.bin / "zfs"
-    if not real.exists():
-        real.write_text(own.read_text())
-        real.chmod(0o755)
-    own.write_text(real.read_text())
-    return real
+def mend_zfs(lab: Lab) -> None:
+    """Give the lab its own zfs back; how many steps there were is still known."""
+    (lab.state / "fault").write_text("0 refuse parent none\n")
 
 
 def steps(lab: Lab) -> int:
     """How many commands that change something there were since zfs was broken."""
-    return int((lab.top / "steps").read_text())
+    return len(steps_of(lab))
 
 
 def second_pool(lab: Lab, name: str = "tank") -> str:

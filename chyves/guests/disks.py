@@ -14,7 +14,7 @@ from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import free_number
 from chyves.pools import together
-from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.pools.holdings import GuestHolding, Holdings, save
 from chyves.properties import Defaults, Guest
 from chyves.values import Size
 
@@ -75,14 +75,22 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
         bytes_ = Defaults.size.parse(guest, size or holdings.defaults.get("size"), "size")
         disk = f"disk{free_number(0, (names.disk_number(name) or 0 for name in holding.volumes))}"
         dataset = f"{holding.dataset}/{disk}"
+        new = f"{holding.pool.guests_dataset}/{leftovers.NEW.name}/{guest}:{disk}"
         before, after = holding.properties, _with_disk(holdings, holding, disk, bytes_)
-        with Undo() as undo:
-            undo.do(
-                lambda: host.zfs.create_volume(dataset, bytes_, volume_properties(holdings.defaults)),
-                lambda: host.zfs.destroy(dataset),
-                f"destroy {dataset}",
-            )
-            undo.do(lambda: together.write(holdings, [before], [after]))
+        with Undo():
+            with Undo() as undo:
+                undo.do(
+                    lambda: host.zfs.create_volume(new, bytes_, volume_properties(holdings.defaults), parents=True),
+                    lambda: leftovers.discard(host, holding.pool, new, (new,)),
+                    f"destroy {new}",
+                )
+                undo.do(
+                    lambda: together.write(holdings, [before], [after]),
+                    lambda: save(host, before, holding.file),
+                    f"restore the properties of {guest}",
+                )
+                undo.do(lambda: host.zfs.rename(new, dataset))
+            leftovers.tidy(host, holding.pool, new)
         host.terminal.say(1, f"{guest}: {disk} of {SIZES.format(bytes_)} added" + _later(host, guest))
 
 

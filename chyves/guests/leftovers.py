@@ -119,7 +119,9 @@ def tidy(host: Host, pool: PoolHolding, dataset: str) -> None:
         try:
             host.zfs.destroy(parent)
         except ChyvesError as error:
-            host.terminal.warn(f"{parent}: is empty, and cannot be destroyed: {error}")
+            host.terminal.warn(
+                f"{parent}: is empty and cannot be destroyed, which the next command tries again: {error}"
+            )
 
 
 def finish(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str], done: str) -> None:

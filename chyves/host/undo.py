@@ -33,13 +33,14 @@ class Undo:
         self._back: list[tuple[str, Callable[[], Any]]] = []
         self._signals: list[int] = []
         self._before: dict[int, Any] = {}
+        self._taking_back = False
 
     def do(self, act: Callable[[], T], back: Callable[[], Any] | None = None, what: str = "") -> T:
         """Do a step; `back` takes it back and `what` says in words what that does (`remove tap5`).
 
         A step without `back` is taken back by that of an earlier one (a dataset within a dataset).
         """
-        if any(undo._signals for undo in _open):
+        if any(undo._signals for undo in _open) and not any(undo._taking_back for undo in _open):
             raise Interrupted(self._first(), f"stopped by {_name(self._first())}; what was done has been taken back")
         done = act()
         if back is not None:
@@ -56,6 +57,7 @@ class Undo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._taking_back = error is not None
         try:
             while error is not None and self._back:
                 what, back = self._back.pop()

@@ -66,9 +66,9 @@ class Zfs:
         """Make a file system; with `parents` also those above it, and then one that is there already will do."""
         self.run.do("zfs", "create", *(["-p"] if parents else []), *_options(properties), name)
 
-    def create_volume(self, name: str, size: int, properties: Mapping[str, str] = {}) -> None:
-        """Make a volume of `size` bytes, which ZFS rounds up to its blocks."""
-        self.run.do("zfs", "create", "-V", str(size), *_options(properties), name)
+    def create_volume(self, name: str, size: int, properties: Mapping[str, str] = {}, parents: bool = False) -> None:
+        """Make a volume of `size` bytes, which ZFS rounds up to its blocks; `parents` as for a file system."""
+        self.run.do("zfs", "create", *(["-p"] if parents else []), "-V", str(size), *_options(properties), name)
 
     def set(self, name: str, properties: Mapping[str, str]) -> None:
         """Set properties of a dataset, all in one change."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.lab import vmm
-from chyves.lab.create import PARTS, default_place
+from chyves.lab.create import default_place
 from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
 from chyves.lab.processes import at_work
@@ -33,25 +33,30 @@ def destroy(directory: str | None, yes: bool = False) -> str:
     ended = _end_guests(lab)
     _end_processes(lab)
     namespace.remove(lab)
-    for part in (lab.bin, lab.root, lab.state):
-        if part.exists():
-            shutil.rmtree(part)
-    # Last, so that what could not be removed is still known for a lab.
-    (lab.top / SETTINGS).unlink()
-    lab.top.rmdir()
+    _remove(lab)
     told = f"{lab.top} is removed"
     return f"{told}; its guests were ended first: {', '.join(ended)}\n" if ended else f"{told}\n"
 
 
 def _refuse_what_is_not_its_own(lab: Lab) -> None:
-    """Raise ChyvesError when the directory has something that no lab has, or something is mounted in it."""
-    foreign = sorted({path.name for path in lab.top.iterdir()} - set(PARTS))
-    if foreign:
-        raise ChyvesError(f"{lab.top}: has {foreign[0]} in it, which is of no lab; move it elsewhere first")
+    """Raise ChyvesError when the directory is no lab but for its settings, or something is mounted in it."""
+    if not lab.state.is_dir() and len(list(lab.top.iterdir())) > 1:
+        raise ChyvesError(f"{lab.top}: has {SETTINGS} but is no lab; look at it and remove it by hand")
     mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for place in mounted:
         if place.startswith(f"{lab.top}/") and place != str(namespace.place(lab)):
             raise ChyvesError(f"{lab.top}: something is mounted on {place}; unmount it first")
+
+
+def _remove(lab: Lab) -> None:
+    """Remove the directory; what tells that it is a lab goes last, for a next try where this one is ended."""
+    last = (lab.state, lab.top / SETTINGS)
+    for path in (*(path for path in lab.top.iterdir() if path not in last), *last):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    lab.top.rmdir()
 
 
 def _ask(lab: Lab) -> None:

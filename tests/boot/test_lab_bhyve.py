@@ -27,6 +27,7 @@ PATIENCE = 120
 READY = r"GUEST-READY boot=(\w\w) disks=(\w\w)"
 FREE_PORTS = ("127.0.0.1", 0)
 OVMF = Path("/usr/share/OVMF")
+WHOLE = "/usr/share/ovmf/OVMF.fd"
 
 UEFI_GUEST = """\
 echo GUEST-READY uefi
@@ -377,12 +378,11 @@ def test_grub(
 
 
 @pytest.fixture
-def firmware(tmp_path: Path) -> str:
-    """The firmware alone, and with variables of the guest's own."""
-    whole = Path("/usr/share/ovmf/OVMF.fd")
-    if not whole.exists():
+def firmware() -> str:
+    """A firmware with variables of its own, for -l."""
+    if not Path(WHOLE).exists():
         pytest.skip("needs the package ovmf")
-    return f"bootrom,{whole}"
+    return f"bootrom,{WHOLE}"
 
 
 def test_uefi_and_its_screen(guest: Callable[..., Process], console: Console, media: Path, firmware: str) -> None:
@@ -441,17 +441,20 @@ def test_password_of_the_screen(guest: Callable[..., Process], media: Path, firm
         assert client.recv(2) == b"\x01\x02"
 
 
+FIRMWARE = [("OVMF_CODE.fd", "OVMF_VARS.fd"), ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), (WHOLE, "OVMF_VARS.fd")]
+
+
+@pytest.mark.parametrize(("rom", "variables"), FIRMWARE, ids=["2M", "4M", "whole"])
 def test_variables_of_the_firmware(
-    guest: Callable[..., Process], console: Console, media: Path, tmp_path: Path
+    guest: Callable[..., Process], console: Console, media: Path, tmp_path: Path, rom: str, variables: str
 ) -> None:
-    """The firmware writes to the VARS file of the guest."""
-    if not (OVMF / "OVMF_VARS.fd").exists():
+    """The firmware writes to the VARS file of the guest, also where the ROM has variables of its own."""
+    if not (OVMF / rom).exists():
         pytest.skip("needs the package ovmf")
-    template = (OVMF / "OVMF_VARS.fd").read_bytes()
+    template = (OVMF / variables).read_bytes()
     own = tmp_path / "vars.fd"
     own.write_bytes(template)
-    line = f"bootrom,{OVMF}/OVMF_CODE.fd,{own}"
-    process = guest("-s", f"3,ahci-cd,{media}/uefi.iso", "-l", line, memory="128M")
+    process = guest("-s", f"3,ahci-cd,{media}/uefi.iso", "-l", f"bootrom,{OVMF / rom},{own}", memory="128M")
     console.expect("GUEST-READY uefi")
     console.send("p\r")
     assert process.wait(PATIENCE) == 1

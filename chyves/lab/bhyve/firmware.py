@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 from chyves.lab.bhyve.board import Board, quoted
@@ -10,6 +11,8 @@ from chyves.lab.bhyve.ends import fatal, strerror
 from chyves.lab.bhyve.lpc import rom_variables
 
 PAGE, LARGEST = 4096, 16 << 20
+# The GUID, at offset 16, of a firmware volume that holds variables; its length follows (UEFI PI specification, vol. 3).
+VARIABLE_STORE = bytes.fromhex("8d2bf1ff96768b4ca9852747075b4f50")
 
 
 def rom_of(board: Board) -> str | None:
@@ -34,8 +37,35 @@ def load_rom(board: Board) -> None:
     own = board.lab.inside(variables)
     if _size(own, f'Error opening bootrom variables file "{variables}"', os.O_RDWR) < PAGE:
         fatal("Invalid bootrom variables size")
-    for place, words in ((path, ",readonly=on"), (own, "")):
+    for place, words in ((_code(board, path, own), ",readonly=on"), (own, "")):
         board.add("-drive", f"if=pflash,format=raw,file.locking=off,file={quoted(place)}{words}")
+
+
+def _code(board: Board, rom: Path, variables: Path) -> Path:
+    """A ROM without the variables that it may begin with: the guest's VARS file takes their place.
+
+    QEMU wants the code alone in its first flash device, where bhyve takes a whole ROM with VARS as well. Such a
+    firmware crashes on VARS of another size, which the real one does not have.
+    """
+    length = _variables_at_the_beginning(rom)
+    if not length:
+        return rom
+    if variables.stat().st_size != length:
+        fatal(f"{variables}: is no VARS file for {rom}, whose variables take {length} bytes; use the one made for it")
+    code = os.memfd_create("code", 0)
+    os.write(code, rom.read_bytes()[length:])
+    board.passed.append(code)
+    return Path(f"/proc/self/fd/{code}")
+
+
+def _variables_at_the_beginning(rom: Path) -> int:
+    """Bytes of the volume of variables that a ROM begins with, 0 where it begins with code."""
+    with rom.open("rb") as file:
+        begin = file.read(40)
+    if begin[16:32] != VARIABLE_STORE:
+        return 0
+    (length,) = struct.unpack("<Q", begin[32:40])
+    return int(length)
 
 
 def _size(path: Path, complaint: str, flags: int) -> int:

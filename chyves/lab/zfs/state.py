@@ -33,6 +33,18 @@ CREATE TABLE journal (
 """
 
 
+def _how_to_open(path: str) -> str:
+    """The database as the user may have it: an ordinary user of root's lab reads it.
+
+    The log is read with it where there is one; else nobody has the database open, and a reader who could not make a
+    log takes it as it lies.
+    """
+    place = path.replace("?", "%3f").replace("#", "%23")
+    if not os.path.exists(path) or os.access(path, os.W_OK):
+        return f"file:{place}"
+    return f"file:{place}?mode=ro" + ("" if os.path.exists(f"{path}-shm") else "&immutable=1")
+
+
 class State:
     """The pools of a lab as they are; `changing()` is the only way to change them.
 
@@ -49,7 +61,7 @@ class State:
         self.steps: list[Step] = []
         path = f"{lab.state}/zfs.db"
         os.makedirs(f"{self.store}/staging", exist_ok=True)
-        self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self.db = sqlite3.connect(_how_to_open(path), timeout=60, isolation_level=None, uri=True)
         if self.db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             self._found()
         # Nothing waits for the disk: that keeps the state whole when programs are killed, which a lab is there to show,

@@ -111,7 +111,10 @@ def _visible(lab: Lab, process: Process) -> bool:
 
 def _is_launcher(program: Path) -> bool:
     """Whether this is a program of another lab, or one behind the scenes of this one, whose own are shown by name."""
-    return (program.parents[1] / SETTINGS).exists() if program.is_absolute() else False
+    try:
+        return program.is_absolute() and (program.parent.parent / SETTINGS).exists()
+    except PermissionError:
+        return True  # of a lab of another user
 
 
 def uses(lab: Lab, pid: int) -> bool:

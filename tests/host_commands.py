@@ -30,28 +30,30 @@ def environment(lab: Lab) -> dict[str, str]:
 
 def start(lab: Lab, *words: str) -> subprocess.Popen[str]:
     """chyves, while it works."""
+    return _started(lab, "-m", "chyves", *words)
+
+
+def _started(lab: Lab, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "chyves", *words],
+        [sys.executable, *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(lab),
     )
+
+
+def start_broken(lab: Lab, nth_write: int, what: str, *words: str) -> subprocess.Popen[str]:
+    """chyves, to which something happens at the nth file it puts in place (0: at none)."""
+    (lab.state / "writes").write_text("")
+    program = str(Path(__file__).with_name("chyves_with_faults.py"))
+    return _started(lab, program, str(lab.state), str(nth_write), what, *words)
 
 
 def broken(lab: Lab, nth_write: int, what: str, *words: str) -> subprocess.CompletedProcess[str]:
     """What chyves does with these words when something happens at the nth file it puts in place (0: at none)."""
-    (lab.state / "writes").write_text("")
-    program = str(Path(__file__).with_name("chyves_with_faults.py"))
-    process = subprocess.Popen(
-        [sys.executable, program, str(lab.state), str(nth_write), what, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(lab),
-    )
+    process = start_broken(lab, nth_write, what, *words)
     out, error = process.communicate(timeout=120)
     return subprocess.CompletedProcess(words, process.returncode, out, error)
 
@@ -122,18 +124,18 @@ def break_lab(lab: Lab, nth: int, what: str, whom: str = "chyves", programs: Ite
     """Let something happen at the nth command that changes something, see tests.lab_faults; the others pass."""
     mend(lab)
     (lab.state / "fault").write_text(f"{nth} {what} {whom} {','.join(programs)}\n")
-    for name in CHANGERS:
-        text = (lab.bin / name).read_text()
-        if "lab_faults" not in text:
-            head, rest = text.split("\n", 1)
-            hook = HOOK.format(tests=str(Path(__file__).parent), top=str(lab.state))
-            (lab.bin / name).write_text(f"{head}\n{hook}{rest}")
 
 
 def mend(lab: Lab) -> None:
     """From now on nothing happens, and steps are counted from the first."""
     (lab.state / "fault").write_text(f"0 refuse chyves {','.join(CHANGERS)}\n")
     (lab.state / "steps").write_text("")
+    for name in CHANGERS:
+        text = (lab.bin / name).read_text()
+        if "lab_faults" not in text:
+            head, rest = text.split("\n", 1)
+            hook = HOOK.format(tests=str(Path(__file__).parent), top=str(lab.state))
+            (lab.bin / name).write_text(f"{head}\n{hook}{rest}")
 
 
 def steps_of(lab: Lab) -> list[str]:

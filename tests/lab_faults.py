@@ -1,7 +1,7 @@
 """A fault at a chosen step: what the programs of a broken lab do before their own work.
 
 Only commands that change something are steps. Which step, what happens there and to whom is in the lab's file `fault`:
-a refusal, or a signal to `chyves` or to the program's `parent` (chyves or a supervisor).
+a refusal, waiting for ever, or a signal to `chyves`, to the program's `parent` (chyves or a supervisor), or to `both`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-REFUSE, BEFORE, AFTER = "refuse", "before", "after"
+REFUSE, BEFORE, AFTER, HANG = "refuse", "before", "after", "hang"
 
 
 def strike(top: str) -> None:
@@ -26,16 +26,18 @@ def strike(top: str) -> None:
         asked = "SIOCIFCREATE2" if "create" in words and program == "ifconfig" else f"cannot {words[0]}"
         print(f"{asked}: the test refuses", file=sys.stderr)
         sys.exit(1)
-    _signal(top, what, whom)
-
-
-def _signal(top: str, what: str, whom: str) -> None:
-    """Kill `before` or `after` the work, or send another signal and work on."""
-    if whom == "parent":
-        target = os.getppid()
-    else:
+    if what == HANG:
+        signal.pause()
+    targets = [] if whom == "chyves" else [os.getppid()]
+    if whom != "parent":
         with open(f"{top}/pid") as file:
-            target = int(file.read())
+            targets.append(int(file.read()))
+    for target in targets:
+        _signal(target, what)
+
+
+def _signal(target: int, what: str) -> None:
+    """Kill `before` or `after` the work, or send another signal and work on."""
     if what == AFTER:
         worker = os.fork()
         if worker == 0:

@@ -10,6 +10,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.taps import take_down
 from chyves.pools.holdings import GuestHolding, Holdings
 
@@ -31,7 +32,8 @@ def _reclaim(host: Host, holding: GuestHolding) -> None:
         if state is None and not running.vmm(host, name):
             host.terminal.say(1, f"{name}: holds nothing")
             return
-        clear(host, name, state)
+        with Undo() as undo:
+            undo.do(lambda: clear(host, name, state))
         host.terminal.say(1, f"{name}: reclaimed")
 
 
@@ -58,7 +60,7 @@ def free(host: Host, name: str, state: running.Running | None) -> None:
     except ChyvesError as error:
         problems.append(str(error))
     if problems:
-        raise ChyvesError(f"{name}: could not be freed: {'; '.join(problems)}")
+        raise ChyvesError(f"{name}: could not be freed, which the next command tries again: {'; '.join(problems)}")
     if state is not None:
         running.forget(host, name)
 

@@ -70,7 +70,10 @@ def _free_rest(host: Host, name: str) -> None:
     """Free what the supervisor could not, or did not live to; raises ChyvesError for what cannot be."""
     if running.recorded_of(host, name) and not host.dry:
         with host.locks.hold(f"guest.{name}"):
-            settle_guest(host, name)
+            state = running.read(host, name)
+            if state is not None and running.supervisor(host, name) is None:
+                host.terminal.say(2, f"{name}: freeing what its supervisor has left")
+                clear(host, name, state)
 
 
 def force_off(host: Host, name: str) -> None:

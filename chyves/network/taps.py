@@ -59,7 +59,7 @@ def take_down(host: Host, taps: Iterable[str]) -> None:
         if tap not in existing:
             continue
         try:
-            if existing[tap].opened_by is not None:
+            if existing[tap].opened_by is not None and not host.dry:
                 raise ChyvesError(f"{tap}: is in use by process {existing[tap].opened_by}; end that")
             host.interfaces.destroy(tap)
         except ChyvesError as error:

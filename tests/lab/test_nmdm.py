@@ -59,7 +59,9 @@ def received(descriptor: int, length: int) -> bytes:
     data = b""
     while len(data) < length:
         assert select.select([descriptor], [], [], LONG_ENOUGH)[0], data
-        data += os.read(descriptor, length - len(data))
+        more = os.read(descriptor, length - len(data))
+        assert more, "the line was hung up"
+        data += more
     return data
 
 
@@ -134,9 +136,13 @@ def test_a_killed_pair_is_made_anew(opened: Opened, lab: Lab) -> None:
     """Links whose process is gone are not taken for a pair."""
     opened("/dev/nmdm-killed.1A")
     found = subprocess.run(["pgrep", "-fx", "nmdm: -killed.1"], capture_output=True, text=True).stdout.split()
-    for process in found:
-        os.kill(int(process), signal.SIGKILL)
     assert found
+    for process in found:
+        # Its end is waited for: until then it still counts as the process of the pair.
+        handle = os.pidfd_open(int(process))
+        os.kill(int(process), signal.SIGKILL)
+        select.select([handle], [], [])
+        os.close(handle)
     a, b = opened("/dev/nmdm-killed.1A"), opened("/dev/nmdm-killed.1B")
     os.write(a, b"x")
     assert received(b, 1) == b"x"

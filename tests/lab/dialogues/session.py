@@ -151,6 +151,7 @@ def _regular(said: str) -> str:
         (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}\b", "<date>"),
         (re.escape(chyves.__version__), "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),
+        (r"(?<=kill -s TERM )\d+|(?<=kill -s USR1 )\d+", "<pid>"),
     ):
         said = re.sub(pattern, name, said)
     return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -50,19 +50,20 @@ def free(host: Host, name: str, state: running.Running | None) -> None:
 
     Each is tried, also when another could not be; then ChyvesError is raised, and what was written down stays.
     """
-    problems = []
-    try:
-        free_vmm(host, name)
-    except ChyvesError as error:
-        problems.append(str(error))
-    try:
-        take_down(host, state.taps if state else ())
-    except ChyvesError as error:
-        problems.append(str(error))
+    problems: list[str] = []
+    _try(problems, lambda: free_vmm(host, name))
+    _try(problems, lambda: take_down(host, state.taps if state else ()))
+    if state is not None and not problems:
+        _try(problems, lambda: running.forget(host, name))
     if problems:
         raise ChyvesError(f"{name}: could not be freed, which the next command tries again: {'; '.join(problems)}")
-    if state is not None:
-        running.forget(host, name)
+
+
+def _try(problems: list[str], act: Callable[[], None]) -> None:
+    try:
+        act()
+    except ChyvesError as error:
+        problems.append(str(error))
 
 
 def free_vmm(host: Host, name: str) -> None:

@@ -91,11 +91,15 @@ def write(host: Host, guest: str, state: Running) -> None:
 
 
 def forget(host: Host, guest: str) -> None:
-    """Remove what was written down, and the guest's directory."""
+    """Remove what was written down, after the guest's directory; raises ChyvesError."""
+    place = directory(host, guest)
     if host.dry:
-        host.run.do("rm", "-rf", str(directory(host, guest)))
-    else:
-        shutil.rmtree(directory(host, guest), ignore_errors=True)
+        host.run.do("rm", "-rf", str(place))
+    elif place.exists():
+        try:
+            shutil.rmtree(place)
+        except OSError as error:
+            raise ChyvesError(f"{place}: cannot be removed: {error.strerror}") from None
     host.files.remove_unfinished(_file(host, guest))
     host.files.remove(_file(host, guest))
 

@@ -198,3 +198,25 @@ def test_a_dry_run_locks_nothing(tmp_path: Path, other: Other) -> None:
         assert not (tmp_path / "new").exists()
     with Locks(tmp_path, dry=True).hold("host", wait=0):
         pass
+
+
+def test_a_queue_that_moves_is_waited_for_and_one_that_hangs_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    now, lock = 0.0, tmp_path / "all.lock"
+
+    def sleep(seconds: float) -> None:
+        """Let time pass, in which the lock goes from one process to the next, but for the last, which keeps it."""
+        nonlocal now
+        now += seconds
+        lock.write_text(f"{int(min(now, 60) / 20) + 1}\nchyves create\n")
+
+    monkeypatch.setattr("chyves.host.locks.time.monotonic", lambda: now)
+    monkeypatch.setattr("chyves.host.locks.time.sleep", sleep)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Busy, match=r"process 4 \(chyves create\)"), Locks(tmp_path).hold("all"):
+            pass
+    assert 90 < now < 91

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -19,7 +18,7 @@ import pytest
 
 from chyves.lab import create, destroy, vmm
 from chyves.lab.place import Lab
-from tests.boot.bootsector.assemble import boot_sector, write_disk, write_iso
+from tests.boot.bootsector.media import write_media
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="guests need QEMU")
 
@@ -29,16 +28,6 @@ FREE_PORTS = ("127.0.0.1", 0)
 OVMF = Path("/usr/share/OVMF")
 WHOLE = "/usr/share/ovmf/OVMF.fd"
 
-UEFI_GUEST = """\
-echo GUEST-READY uefi
-while true; do
-  echo -n "> "
-  read word
-  if [ "$word" = p ]; then halt; fi
-  if [ "$word" = r ]; then reboot; fi
-done
-"""
-GRUB_MENU = "set timeout=0\nmenuentry x {\n echo from the medium\n chainloader /sector.bin\n}\n"
 
 Process = subprocess.Popen[bytes]
 
@@ -68,57 +57,10 @@ def _nothing_left(lab: Lab) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """disk.img and cd.iso that boot the sector; grub.img and grub.iso with a menu for GRUB; uefi.iso."""
+    """A folder of media; see tests/boot/bootsector/media.py."""
     place = tmp_path_factory.mktemp("media")
-    write_disk(place / "disk.img")
-    (place / "cd").mkdir()
-    write_iso(place / "cd.iso", place / "cd")
-    (place / "sector.bin").write_bytes(boot_sector())
-    (place / "menu.cfg").write_text(GRUB_MENU)
-    _grub_disk(place)
-    _grub_cd(place)
-    _uefi_cd(place)
+    write_media(place)
     return place
-
-
-def _grub_disk(place: Path) -> None:
-    """A disk with one FAT partition that begins at 1 MiB."""
-    sectors, begin = 16384, 2048
-    entry = struct.pack("<B3sB3sII", 0x80, b"\0\2\0", 0x0E, b"\0\0\0", begin, sectors)
-    (place / "grub.img").write_bytes(bytes(446) + entry + bytes(48) + b"\x55\xaa")
-    os.truncate(place / "grub.img", (begin + sectors) * 512)
-    partition = f"{place}/grub.img@@1M"
-    made("mformat", "-i", partition, "-T", str(sectors), "::")
-    made("mmd", "-i", partition, "::/boot", "::/boot/grub")
-    made("mcopy", "-i", partition, f"{place}/menu.cfg", "::/boot/grub/grub.cfg")
-    made("mcopy", "-i", partition, f"{place}/sector.bin", "::/sector.bin")
-
-
-def _grub_cd(place: Path) -> None:
-    (place / "tree/boot/grub").mkdir(parents=True)
-    shutil.copy(place / "menu.cfg", place / "tree/boot/grub/grub.cfg")
-    shutil.copy(place / "sector.bin", place / "tree/sector.bin")
-    made("xorriso", "-as", "mkisofs", "-quiet", "-o", f"{place}/grub.iso", f"{place}/tree")
-
-
-def _uefi_cd(place: Path) -> None:
-    """GRUB itself as the guest, on the firmware's console."""
-    (place / "uefi.cfg").write_text(UEFI_GUEST)
-    words = ["-O", "x86_64-efi", "--fonts=", "--themes=", "--locales=", "-o", f"{place}/BOOTX64.EFI"]
-    modules = "--install-modules=normal halt reboot echo read test true"
-    made("grub-mkstandalone", *words, modules, f"boot/grub/grub.cfg={place}/uefi.cfg")
-    image = f"{place}/esp.img"
-    made("mformat", "-C", "-i", image, "-f", "2880", "::")
-    made("mmd", "-i", image, "::/EFI", "::/EFI/BOOT")
-    made("mcopy", "-i", image, f"{place}/BOOTX64.EFI", "::/EFI/BOOT/")
-    tail = ["-eltorito-alt-boot", "-e", "esp.img", "-no-emul-boot", "-graft-points", f"esp.img={image}"]
-    made("xorriso", "-as", "mkisofs", "-quiet", "-o", f"{place}/uefi.iso", *tail)
-
-
-def made(*words: str) -> None:
-    """Run a tool that makes a medium."""
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def run(lab: Lab, program: str, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ import pytest
 from chyves.lab import create, destroy, vmm
 from chyves.lab.place import Lab
 from tests.boot.bootsector.media import write_media
+from tests.boot.viewer import Viewer
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="guests need QEMU")
 
@@ -337,13 +337,10 @@ def test_uefi_and_its_screen(guest: Callable[..., Process], console: Console, me
     with socket.create_server(FREE_PORTS) as free:
         port = free.getsockname()[1]
     process = guest(*slots, "-s", f"29,fbuf,tcp=127.0.0.1:{port},w=800,h=600,wait", memory="128M")
-    viewer = connected(port)
-    assert greeting(viewer) == (640, 480)
+    connected(port).close()
     console.expect("GUEST-READY uefi")
-    second = connected(port)
-    assert greeting(second) == (800, 600)
-    for client in (viewer, second):
-        client.close()
+    with Viewer("127.0.0.1", port, PATIENCE) as viewer:
+        assert (viewer.width, viewer.height) == (800, 600)
     console.send("p\r")
     assert process.wait(PATIENCE) == 1
 
@@ -357,19 +354,6 @@ def connected(port: int) -> socket.socket:
         except ConnectionRefusedError:
             assert time.monotonic() < until
             time.sleep(0.05)
-
-
-def greeting(client: socket.socket) -> tuple[int, int]:
-    """Greet a VNC server that asks no password, and return the size of its screen (RFC 6143)."""
-    stream = client.makefile("rwb", buffering=0)
-    assert stream.read(12) == b"RFB 003.008\n"
-    stream.write(b"RFB 003.008\n")
-    assert stream.read(2) == b"\x01\x01"
-    stream.write(b"\x01")
-    assert stream.read(4) == bytes(4)
-    stream.write(b"\x01")
-    width, height = struct.unpack(">HH", stream.read(4))
-    return width, height
 
 
 def test_password_of_the_screen(guest: Callable[..., Process], media: Path, firmware: str) -> None:

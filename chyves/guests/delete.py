@@ -16,23 +16,25 @@ from chyves.pools.holdings import GuestHolding, Holdings, save
 
 
 def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: bool = False) -> None:
-    """Delete guests with all their datasets, after showing them.
+    """Delete guests with all their datasets, after showing them and asking on a terminal.
 
-    `force` stops one that runs and deletes what was cloned from it first; `keepnet` leaves the bridges' lists alone.
+    `force` stops one that runs and deletes what was cloned from it first; `keepnet` leaves the bridges' lists alone. A
+    script is not asked for what it names; for clones, and for all, it has to say `yes`.
     """
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
         wanted = holdings.find(guest)
         doomed = _with_clones(holdings, wanted) if how == "force" else wanted
         _refuse(host, holdings, doomed, how)
-        if not doomed or not (host.dry or _agreed(host, doomed, yes)):
+        scripts = len(doomed) == len(wanted) and guest != "all"
+        if not doomed or not (host.dry or _agreed(host, doomed, yes, scripts)):
             return
         each(host, doomed, lambda holding: _delete(host, holdings, holding, how))
 
 
-def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool) -> bool:
+def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool, scripts: bool) -> bool:
     names = ", ".join(holding.name for holding in doomed)
-    return host.terminal.confirm(f"{names}: delete with all disks and snapshots?", yes, _lines(host, doomed))
+    return host.terminal.confirm(f"{names}: delete with all disks and snapshots?", yes, _lines(host, doomed), scripts)
 
 
 def _lines(host: Host, doomed: Sequence[GuestHolding]) -> Iterator[str]:
@@ -84,7 +86,7 @@ def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how:
 
 def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | None) -> None:
     name, settings = holding.name, holdings.globals
-    old = f"{holding.pool.guests_dataset}/{OLD.name}/{name}"
+    old = f"{holding.pool.guests_dataset}/{OLD.name}/{name}" + (leftovers.KEEPNET if how == "keepnet" else "")
     with host.locks.hold(f"guest.{name}"):
         # In a dry run clones that go first are still there, and ZFS would refuse.
         below = list(holding.rows) if host.dry else host.zfs.below(holding.dataset)
@@ -94,9 +96,10 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
         changed = without_member(settings, *interfaces)
         with Undo():
             with Undo() as undo:
+                leftovers.within(undo, host, holding.pool, old)
                 undo.do(
                     lambda: host.zfs.rename(holding.dataset, old, parents=True),
-                    lambda: leftovers.bring_back(host, holding.pool, old, holding.dataset),
+                    lambda: host.zfs.rename(old, holding.dataset),
                     f"bring {name} back",
                 )
                 if changed.text != settings.text:

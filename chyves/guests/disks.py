@@ -79,6 +79,7 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
         before, after = holding.properties, _with_disk(holdings, holding, disk, bytes_)
         with Undo():
             with Undo() as undo:
+                leftovers.within(undo, host, holding.pool, new)
                 undo.do(
                     lambda: host.zfs.create_volume(new, bytes_, volume_properties(holdings.defaults), parents=True),
                     lambda: leftovers.discard(host, holding.pool, new, (new,)),
@@ -120,7 +121,7 @@ def _refuse_running(host: Host, guest: str, what: str) -> None:
 
 
 def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
-    """Delete a volume of a guest that does not run, with its snapshots, after asking."""
+    """Delete a volume of a guest that does not run, with its snapshots, after asking on a terminal."""
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
@@ -129,15 +130,16 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         dataset = f"{holding.dataset}/{disk}"
         below = host.zfs.below(dataset)
         lines = [f"{guest}: {name} will be destroyed" for name in below]
-        if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines):
+        if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines, scripts=True):
             return
         old = f"{holding.pool.guests_dataset}/{leftovers.OLD.name}/{guest}:{disk}"
         before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
         with Undo():
             with Undo() as undo:
+                leftovers.within(undo, host, holding.pool, old)
                 undo.do(
                     lambda: host.zfs.rename(dataset, old, parents=True),
-                    lambda: leftovers.bring_back(host, holding.pool, old, dataset),
+                    lambda: host.zfs.rename(old, dataset),
                     f"bring {dataset} back",
                 )
                 undo.do(lambda: together.write(holdings, [before], [after]))

@@ -39,12 +39,13 @@ class Terminal:
         """Tell of an error after which the command goes on with the next guest."""
         tell(error)
 
-    def confirm(self, question: str, yes: bool, details: Iterable[str] = ()) -> bool:
+    def confirm(self, question: str, yes: bool, details: Iterable[str] = (), scripts: bool = False) -> bool:
         """Whether the user agrees, having been shown the details, a line each.
 
-        Raises ChyvesError where nobody can be asked and `--yes` was not given.
+        Where nobody can be asked and `--yes` was not given, `scripts` says whether to go on (0.2.0 did not ask, and its
+        users have scripts); else ChyvesError is raised.
         """
-        if yes:
+        if yes or (scripts and not _interactive()):
             return True
         if not _interactive():
             raise ChyvesError(f"{question.rstrip('?')}: there is no terminal to ask on; give --yes")

@@ -48,6 +48,7 @@ def test_a_line_is_asked_for() -> None:
 def test_yes_is_not_asked_and_without_a_terminal_nothing_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
     assert terminal.confirm("delete web1", True)
+    assert terminal.confirm("delete web1", False, scripts=True)
     assert terminal.ask("checksum:") is None
     with pytest.raises(ChyvesError, match=r"^delete web1: there is no terminal to ask on; give --yes$"):
         terminal.confirm("delete web1", False)

@@ -28,11 +28,12 @@ zfs_enable="YES"
 """
 
 FIRMWARE = Path("usr/local/share/uefi-firmware")
-# Where Linux distributions put OVMF, the firmware that bhyve's was made from; the first that is there is taken.
+# Where Linux distributions put OVMF, the firmware that bhyve's was made from; the first that is there is taken. All
+# three are of one layout (2 MB), so that the whole firmware goes with the VARS file too, as bhyve's does.
 OVMF = {
     "BHYVE_UEFI.fd": ("ovmf/OVMF.fd", "qemu/OVMF.fd", "edk2/ovmf/OVMF.fd", "edk2-ovmf/x64/OVMF.4m.fd"),
-    "BHYVE_UEFI_CODE.fd": ("OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_CODE.fd", "edk2/ovmf/OVMF_CODE.fd"),
-    "BHYVE_UEFI_VARS.fd": ("OVMF/OVMF_VARS_4M.fd", "OVMF/OVMF_VARS.fd", "edk2/ovmf/OVMF_VARS.fd"),
+    "BHYVE_UEFI_CODE.fd": ("OVMF/OVMF_CODE.fd", "OVMF/OVMF_CODE_4M.fd", "edk2/ovmf/OVMF_CODE.fd"),
+    "BHYVE_UEFI_VARS.fd": ("OVMF/OVMF_VARS.fd", "OVMF/OVMF_VARS_4M.fd", "edk2/ovmf/OVMF_VARS.fd"),
 }
 
 DMESG = """\

@@ -7,9 +7,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+import chyves
 from chyves.errors import ChyvesError, Interrupted
 from chyves.host.machine import Host
 from chyves.host.undo import SIGNALS
@@ -36,8 +38,10 @@ def launch_supervisor(
             words = ["--report", str(writing), *(f"--tap={tap}" for tap in taps)]
             words += [f"--medium={medium}"] if medium else []
             words += ["--adopt"] if adopt else []
-            supervisor = (sys.executable, "-m", "chyves.guests.supervisor", *words, "--", name)
-            pid = host.run.detach(supervisor, keep=(writing,))
+            # Python finds the package where it lies, also where that is none of its own places (make install PREFIX).
+            python = ("env", f"PYTHONPATH={Path(chyves.__file__).parents[1]}", sys.executable)
+            supervisor = ("-m", "chyves.guests.supervisor", *words, "--", name)
+            pid = host.run.detach((*python, *supervisor), keep=(writing,))
         finally:
             os.close(writing)
         if host.dry:

@@ -30,7 +30,9 @@ from tests.lab.dialogues.state import state
 
 PROPERTY = re.compile(r"([\w.-]+): \w+=.*")
 OUTCOME = "> ! ? + -".split()
-PROGRAM = f'#!/bin/sh\nPYTHONPATH={Path(chyves.__file__).parent.parent} exec {sys.executable} -m chyves "$@"\n'
+PROGRAM = (
+    f'#!/bin/sh\nPYTHONPATH={Path(chyves.__file__).parent.parent}:$PYTHONPATH exec {sys.executable} -m chyves "$@"\n'
+)
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """A fault at a chosen step: what the programs of a broken lab do before their own work.
 
-Only commands that change something are steps. Which step, what happens there and to whom is in the lab's file `fault`:
-a refusal, waiting for ever, or a signal to `chyves`, to the program's `parent` (chyves or a supervisor), or to `both`.
+Only commands that change something are steps. Which step, what happens there and to whom is in the file `fault`: a
+refusal, failing after the work was done (`half`), waiting for ever, or a signal to `chyves`, to the program's `parent`
+(chyves or a supervisor), or to `both`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import signal
 import sys
 
-REFUSE, BEFORE, AFTER, HANG = "refuse", "before", "after", "hang"
+REFUSE, BEFORE, AFTER, HALF, HANG = "refuse", "before", "after", "half", "hang"
 
 
 def strike(top: str) -> None:
@@ -26,6 +27,9 @@ def strike(top: str) -> None:
         asked = "SIOCIFCREATE2" if "create" in words and program == "ifconfig" else f"cannot {words[0]}"
         print(f"{asked}: the test refuses", file=sys.stderr)
         sys.exit(1)
+    if what == HALF:
+        _do_and_fail(words[0])
+        return
     if what == HANG:
         signal.pause()
     targets = [] if whom == "chyves" else [os.getppid()]
@@ -34,6 +38,15 @@ def strike(top: str) -> None:
             targets.append(int(file.read()))
     for target in targets:
         _signal(target, what)
+
+
+def _do_and_fail(verb: str) -> None:
+    """Fail once the work is done, which the child does that returns from here."""
+    worker = os.fork()
+    if worker:
+        os.waitpid(worker, 0)
+        print(f"cannot {verb}: successfully {verb.removesuffix('e')}ed, and then the test refuses", file=sys.stderr)
+        os._exit(1)
 
 
 def _signal(target: int, what: str) -> None:

@@ -57,6 +57,7 @@ def _create(host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: 
     host.terminal.say(1, f"{name}: creating on {pool.name}")
     with Undo():
         with Undo() as undo:
+            leftovers.within(undo, host, pool, new)
             undo.do(
                 lambda: host.zfs.create(new, parents=True),
                 lambda: leftovers.discard(host, pool, new, host.zfs.below(new)),

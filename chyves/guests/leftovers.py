@@ -14,6 +14,7 @@ from chyves.guests import prepare, running
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.plan import without_member
 from chyves.pools import together
 from chyves.pools.holdings import Holdings, PoolHolding, save
@@ -31,6 +32,9 @@ class Unfinished:
 
 NEW = Unfinished(".new", "was not made to its end", "taken back")
 OLD = Unfinished(".old", "was not deleted to its end", "finished")
+
+KEEPNET = ":keepnet"
+"""What the name of a guest that is being deleted ends in when the bridges' lists are to stay as they are."""
 
 
 def settled(host: Host, columns: Sequence[str] = ()) -> Holdings:
@@ -78,7 +82,7 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
     if parent not in pool.rows:
         return False
     for dataset in _children(pool.rows, parent):
-        name = dataset.rpartition("/")[2]
+        name = dataset.rpartition("/")[2].removesuffix(KEEPNET)
         try:
             _take_from_files(host, holdings, pool, dataset)
             discard(host, pool, dataset, host.zfs.below(dataset))
@@ -133,10 +137,10 @@ def finish(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str],
         raise ChyvesError(f"{done}, but {left}: {error}") from None
 
 
-def bring_back(host: Host, pool: PoolHolding, dataset: str, original: str) -> None:
-    """Take something out of `.old` again."""
-    host.zfs.rename(dataset, original)
-    tidy(host, pool, dataset)
+def within(undo: Undo, host: Host, pool: PoolHolding, dataset: str) -> None:
+    """Have `.new` or `.old` destroyed again where what is about to be done in it is taken back."""
+    parent = dataset.rpartition("/")[0]
+    undo.do(lambda: None, lambda: tidy(host, pool, dataset) if host.zfs.exists(parent) else None, f"destroy {parent}")
 
 
 def _take_from_files(host: Host, holdings: Holdings, pool: PoolHolding, dataset: str) -> None:
@@ -146,7 +150,7 @@ def _take_from_files(host: Host, holdings: Holdings, pool: PoolHolding, dataset:
         holding = holdings.guest(guest)
         before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
         together.write(holdings, [before], [after])
-    elif f"{dataset}/.config" in pool.rows:
+    elif f"{dataset}/.config" in pool.rows and not dataset.endswith(KEEPNET):
         _free_taps(host, holdings, pool, dataset)
 
 
@@ -185,5 +189,7 @@ def settle_guest(host: Host, name: str) -> None:
         host.terminal.warn(f"{name}: its supervisor had died; a new one looks after it")
         launch_supervisor(host, name, adopt=True)
         return
-    host.terminal.warn(f"{name}: its supervisor had died, and bhyve too; what it held is freed")
+    begun = state.bhyve is not None or state.loader is not None
+    died = "its supervisor had died, and bhyve too" if begun else "its start did not come to its end"
+    host.terminal.warn(f"{name}: {died}; what it held is freed")
     clear(host, name, state)

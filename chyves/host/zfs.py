@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from chyves.errors import ChyvesError, ProgramFailed
@@ -63,12 +63,23 @@ class Zfs:
         return True
 
     def create(self, name: str, properties: Mapping[str, str] = {}, parents: bool = False) -> None:
-        """Make a file system; with `parents` also those above it, and then one that is there already will do."""
-        self.run.do("zfs", "create", *(["-p"] if parents else []), *_options(properties), name)
+        """Make a file system; with `parents` also those above it, and then one that is there already will do.
+
+        When that fails, none of it is left: what zfs could make and not mount is destroyed again.
+        """
+        self._create(*(["-p"] if parents else []), *_options(properties), name)
 
     def create_volume(self, name: str, size: int, properties: Mapping[str, str] = {}, parents: bool = False) -> None:
         """Make a volume of `size` bytes, which ZFS rounds up to its blocks; `parents` as for a file system."""
-        self.run.do("zfs", "create", *(["-p"] if parents else []), "-V", str(size), *_options(properties), name)
+        self._create(*(["-p"] if parents else []), "-V", str(size), *_options(properties), name)
+
+    def _create(self, *words: str) -> None:
+        try:
+            self.run.do("zfs", "create", *words)
+        except ProgramFailed as failure:
+            if "successfully created" in failure.said:
+                _take_back(failure, f"destroy {words[-1]}", lambda: self.destroy(words[-1]))
+            raise
 
     def set(self, name: str, properties: Mapping[str, str]) -> None:
         """Set properties of a dataset, all in one change."""
@@ -76,8 +87,19 @@ class Zfs:
             self.run.do("zfs", "set", *(f"{key}={value}" for key, value in properties.items()), name)
 
     def rename(self, old: str, new: str, parents: bool = False) -> None:
-        """Give a dataset, with all below it, another name in its pool; `parents` makes what is missing above that."""
-        self.run.do("zfs", "rename", *(["-p"] if parents else []), old, new)
+        """Give a dataset, with all below it, another name in its pool; `parents` makes what is missing above that.
+
+        When that fails, it has its old name: zfs can fail when it has renamed a file system and cannot mount it.
+        """
+        try:
+            self.run.do("zfs", "rename", *(["-p"] if parents else []), old, new)
+        except ProgramFailed as failure:
+            _take_back(failure, f"rename {new} back", lambda: self._rename_back(old, new))
+            raise
+
+    def _rename_back(self, old: str, new: str) -> None:
+        if not self.exists(old) and self.exists(new):
+            self.run.do("zfs", "rename", new, old)
 
     def destroy(self, name: str) -> None:
         """Destroy one dataset or snapshot that has nothing below it."""
@@ -119,6 +141,14 @@ class Zfs:
             if time.monotonic() > deadline:
                 raise ChyvesError(f"{path}: did not appear within {seconds:g} seconds; look at the volume's volmode")
             time.sleep(PAUSE)
+
+
+def _take_back(failure: ProgramFailed, what: str, back: Callable[[], None]) -> None:
+    """Undo what a program did before it failed; where that fails too, the failure tells it."""
+    try:
+        back()
+    except ChyvesError as error:
+        failure.add_note(f"could not {what}: {error}")
 
 
 def _options(properties: Mapping[str, str]) -> Sequence[str]:

@@ -55,6 +55,7 @@ class Operation(NamedTuple):
 OPERATIONS = {
     "create": Operation(("new", "create", "64M")),
     "delete": Operation(("a", "delete", "--yes")),
+    "delete keepnet": Operation(("a", "delete", "keepnet", "--yes")),
     "set": Operation(("a,b", "set", "cpu=2", "notes=some")),
     "unset": Operation(("a", "unset", "eject_iso_on_n_reboot"), (("a", "set", "eject_iso_on_n_reboot=2"),)),
     "disk add": Operation(("a", "disk", "add", "64M")),
@@ -130,8 +131,8 @@ class Trial:
         assert "Traceback" not in result.stderr
         return result
 
-    def refuse(self, command: int, write: int) -> None:
-        result = self.run(command, write, "refuse")
+    def refuse(self, command: int, write: int, what: str = "refuse") -> None:
+        result = self.run(command, write, what)
         now, told = state(self.lab), result.stderr
         assert re.search("the test refuses|No space left", told), told
         before = bool(sentences(told)) and "next command" not in told
@@ -246,6 +247,14 @@ def test_a_command_or_file_that_fails_leaves_all_as_it_was(house: House, name: s
         trial.refuse(nth, 0)
     for nth in range(1, trial.writes + 1):
         trial.refuse(0, nth)
+
+
+@pytest.mark.parametrize("name", ["create", "delete", "disk add", "disk delete"])
+def test_what_zfs_does_before_it_fails_is_taken_back_too(house: House, name: str) -> None:
+    trial = house.trial(name)
+    for nth, line in enumerate(trial.commands, 1):
+        if not line.startswith("zfs destroy"):
+            trial.refuse(nth, 0, "half")
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

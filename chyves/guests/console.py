@@ -14,7 +14,7 @@ def console(host: Host, guest: str) -> None:
     serial = holding.properties.serial
     if serial is None:
         raise ChyvesError(f"{guest}: has no serial console; give it one with: chyves {guest} set serial=nmdm50")
-    if running.supervisor(host, guest) is None:
+    if running.living(host, guest) is None:
         raise ChyvesError(f"{guest}: does not run; start it first: chyves {guest} start")
     host.terminal.say(1, f"{guest}: leave the console with ~. after Return")
     host.run.become("cu", "-l", str(host.path(f"/dev/{serial}B")), "-s", "115200")

@@ -175,11 +175,9 @@ def _sights(holdings: Holdings) -> Iterable[Sight]:
 
 
 def _state(host: Host, name: str) -> running.Running | None:
-    """What the supervisor wrote, where one runs, or where it died and bhyve lives on."""
+    """What is written down of a guest that runs; what cannot be read is warned of."""
     try:
-        state = running.read(host, name)
-        runs = running.supervisor(host, name) is not None or (state and running.bhyve_lives(host, name, state))
-        return state if runs else None
+        return running.living(host, name)
     except ChyvesError as error:
         host.terminal.warn(str(error))
         return None

@@ -109,6 +109,12 @@ def bhyve_lives(host: Host, guest: str, state: Running) -> bool:
     return state.bhyve is not None and host.processes.identity(state.bhyve) == state.identity
 
 
+def living(host: Host, guest: str) -> Running | None:
+    """What is written down of a guest that runs, also of one whose supervisor died and whose bhyve lives on."""
+    state = read(host, guest)
+    return state if supervisor(host, guest) is not None or (state and bhyve_lives(host, guest, state)) else None
+
+
 def find_bhyve(host: Host, guest: str, state: Running) -> bool:
     """Whether a bhyve without a supervisor lives; one that died before it wrote bhyve down has it written down now."""
     if bhyve_lives(host, guest, state):

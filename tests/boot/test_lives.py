@@ -156,8 +156,13 @@ def test_fault_6_a_guest_outlives_its_supervisor(house: Lab, w1: str) -> None:
         console.wakes()
         os.kill(before["supervisor"], signal.SIGKILL)
         wait_until(lambda: gone(before["supervisor"]), "the supervisor is gone")
+        console.types("v")
+        console.sees("v")
+        console.leave()
+    with Console(house, w1) as console:
         console.types("x")
         console.sees("x")
+        assert listed(house, w1)["running"] == before["bhyve"]
         again = chyves(house, w1, "start")
         assert again.stderr.splitlines() == [
             "warning: w1: its supervisor had died; a new one looks after it",

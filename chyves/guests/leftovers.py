@@ -81,17 +81,18 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
     parent = f"{pool.guests_dataset}/{unfinished.name}"
     if parent not in pool.rows:
         return False
-    for dataset in _children(pool.rows, parent):
-        name = dataset.rpartition("/")[2].removesuffix(KEEPNET)
+    for dataset in _children(pool.rows, parent) or [parent]:
+        name = dataset.rpartition("/")[2].removesuffix(KEEPNET).replace(":", " ")
         try:
-            _take_from_files(host, holdings, pool, dataset)
-            discard(host, pool, dataset, host.zfs.below(dataset))
+            if dataset != parent:
+                _take_from_files(host, holdings, pool, dataset)
+            # A snapshot of all of the pool may have come to it meanwhile, also to the parent.
+            discard(host, pool, dataset, host.zfs.below(parent))
         except ChyvesError as error:
             host.terminal.warn(f"{name}: {unfinished.state}, and cannot be {unfinished.done}: {error}")
         else:
-            host.terminal.warn(f"{name}: {unfinished.state}; it is {unfinished.done}")
-    if parent in pool.rows and not _children(pool.rows, parent):
-        discard(host, pool, parent, (parent,))
+            if dataset != parent:
+                host.terminal.warn(f"{name}: {unfinished.state}; it is {unfinished.done}")
     return True
 
 

@@ -55,7 +55,9 @@ def launch_supervisor(
         what = "just up; its power button has been pressed" if said == UP else "not up yet; it is off again"
         raise Interrupted(signalled, f"{name}: stopped by {signalled.name} when it was {what}")
     if said != UP:
-        raise ChyvesError(said or f"{name}: its supervisor ended without a word; see: chyves {name} log")
+        raise ChyvesError(
+            said or f"{name}: its supervisor ended without a word; look at the guest's log, and try again"
+        )
 
 
 class _Forwarding:

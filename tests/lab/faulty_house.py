@@ -1,0 +1,142 @@
+"""A lab in which things go wrong, and which comes back to what it was."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chyves.host.interfaces import parse
+from chyves.lab import create, destroy
+from chyves.lab.network import namespace
+from chyves.lab.place import Lab
+from chyves.lab.processes import at_work
+from tests.host_commands import chyves, done, everything
+
+NEXT = ("global", "set", "stdout_level=2")
+"""A command that changes nothing but what a crash left."""
+
+State = dict[str, str]
+
+
+class House:
+    """A lab with guests a and b, which comes back to what it was at any time that was kept."""
+
+    def __init__(self, lab: Lab, copies: Path) -> None:
+        self.lab, self.copies = lab, copies
+
+    def quiet(self) -> None:
+        """End what still works in the lab: a null modem, or a guest that a test has left."""
+        for pid in at_work(self.lab):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not at_work(self.lab))
+
+    def keep(self, name: str) -> None:
+        self.quiet()
+        for part in (self.lab.root, self.lab.state):
+            self._copy(part, self.copies / name / part.name)
+
+    def go_back(self, name: str) -> None:
+        self.quiet()
+        for part in (self.lab.root, self.lab.state):
+            shutil.rmtree(part)
+            self._copy(self.copies / name / part.name, part)
+
+    @staticmethod
+    def _copy(old: Path, new: Path) -> None:
+        new.parent.mkdir(exist_ok=True)
+        subprocess.run(["cp", "-a", "--sparse=always", old, new], check=True)
+
+
+@contextlib.contextmanager
+def a_house() -> Iterator[House]:
+    """For all tests of a file: its interfaces are not real, so that going back takes them back too."""
+    top, copies = Path(tempfile.mkdtemp(prefix="lab")), Path(tempfile.mkdtemp(prefix="labs"))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CHYVES_LAB_GUEST", "hollow")
+        create.create(str(top))
+        lab = Lab.open(top)
+        namespace.remove(lab)
+        namespace.place(lab).unlink(missing_ok=True)
+        done(lab, "dataset", lab.pool, "install")
+        done(lab, "a,b", "create", "64M")
+        done(lab, *NEXT)
+        done(lab, "a", "start")
+        done(lab, "a", "stop")
+        made = House(lab, copies)
+        made.keep("base")
+        yield made
+        chyves(lab, "all", "stop", "force")
+        destroy.destroy(str(top), yes=True)
+    shutil.rmtree(copies)
+
+
+def crash_of(lab: Lab, guest: str) -> None:
+    """Kill the supervisor and bhyve of a guest."""
+    written = json.loads((lab.root / f"var/run/chyves/{guest}.json").read_text())
+    for pid in (written["supervisor"], written["bhyve"]):
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: not Path(f"/proc/{pid}").exists())  # type: ignore[misc]
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Look until something is so; the test fails when it does not become so."""
+    for _ in range(1200):
+        if what():
+            return
+        time.sleep(0.05)
+    pytest.fail("did not come about")
+
+
+def sentences(told: str) -> list[str]:
+    """The errors that chyves told."""
+    return [line for line in told.splitlines() if line.startswith("chyves: ")]
+
+
+def state(lab: Lab) -> State:
+    """All that is on the lab but logs, empty bridges, and what is different in each guest that is made."""
+    found = {name: what for name, what in everything(lab).items() if "/logs/" not in name}
+    for path in lab.root.glob("chyves/*/guests/*/.config/.cfg"):
+        found[str(path.relative_to(lab.root))] = re.sub(r"(?m)^(uuid|creation|tap\d+_mac)=.*", r"\1", path.read_text())
+    shown = subprocess.run([lab.bin / "ifconfig", "-a"], capture_output=True, text=True, check=True).stdout
+    for name, interface in parse(shown).items():
+        if interface.members or not name.startswith("bridge"):
+            found[name] = " ".join(sorted(interface.members))
+    run = lab.root / "var/run/chyves"
+    for path in [*run.glob("*"), *lab.root.glob("dev/vmm/*")]:
+        found[f"{path} is there"] = ""
+        if path.suffix == ".lock":
+            found[f"{path} is there"] = "held" if held(path) else "free"
+            if not held(path):
+                del found[f"{path} is there"]
+    return found
+
+
+def same(now: State, wanted: State) -> None:
+    """Fail, telling what is not as it should be."""
+    names = {name for name in {*now, *wanted} if now.get(name) != wanted.get(name)}
+    __tracebackhide__ = True
+    if names:
+        pytest.fail("\n".join(f"{name}: {now.get(name)!r} is not {wanted.get(name)!r}" for name in sorted(names)))
+
+
+def held(lock: Path) -> bool:
+    """Whether somebody holds a lock."""
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

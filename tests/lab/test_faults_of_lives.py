@@ -1,0 +1,167 @@
+"""Starts and stops in which something fails or is killed: chyves, a guest's supervisor, a program of the host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.host_commands import break_lab, broken, done, mend, start_broken, steps_of
+from tests.lab.faulty_house import NEXT, House, a_house, same, sentences, state, until
+
+
+class Life:
+    """Guest a, which is off or runs, and what the lab looks like in either case."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.lab = house, house.lab
+        house.go_back("base")
+        mend(self.lab)
+        subprocess.run([self.lab.bin / "ifconfig", "bridge0", "destroy"], check=True)
+        house.keep("off")
+        self.off = state(self.lab)
+        mend(self.lab)
+        done(self.lab, "a", "start")
+        self.start_steps = [line.split()[0] for line in steps_of(self.lab)]
+        self.on = state(self.lab)
+        done(self.lab, "a", "stop")
+
+    def start(self, nth: int, what: str, whom: str = "chyves") -> subprocess.CompletedProcess[str]:
+        """Start the guest, with a fault."""
+        self.house.go_back("off")
+        break_lab(self.lab, nth, what, whom)
+        result = broken(self.lab, 0, what, "a", "start")
+        mend(self.lab)
+        return result
+
+    def stop(self, nth: int, what: str, whom: str, *how: str) -> subprocess.CompletedProcess[str]:
+        """Stop the guest, which runs, with a fault."""
+        self.house.go_back("off")
+        done(self.lab, "a", "start")
+        break_lab(self.lab, nth, what, whom)
+        result = broken(self.lab, 0, what, "a", "stop", *how)
+        mend(self.lab)
+        return result
+
+    def settles(self) -> None:
+        """It comes to be on or off after the next command; then it is off."""
+        done(self.lab, *NEXT)
+        until(lambda: state(self.lab) in (self.on, self.off))
+        if state(self.lab) == self.on:
+            done(self.lab, "a", "stop")
+        same(state(self.lab), self.off)
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with a_house() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def life(house: House) -> Life:
+    return Life(house)
+
+
+def test_a_start_that_fails_at_any_step_leaves_the_guest_off(life: Life) -> None:
+    assert life.start_steps[-2:] == ["bhyveload", "bhyve"]
+    for nth, program in enumerate(life.start_steps, 1):
+        result = life.start(nth, "refuse")
+        assert result.returncode == 1
+        (told,) = sentences(result.stderr)
+        assert "the test refuses" in told
+        assert program in told
+        same(state(life.lab), life.off)
+
+
+def test_a_signal_at_any_step_of_a_start_leaves_the_guest_off(life: Life) -> None:
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    for nth in range(1, len(life.start_steps) + 1):
+        result = life.start(nth, numbers[nth % 2].name)
+        assert result.returncode == 128 + numbers[nth % 2], result.stderr
+        (told,) = sentences(result.stderr)
+        assert f"stopped by {numbers[nth % 2].name}" in told
+        if re.search("just up|after all was done", told):
+            life.settles()
+        same(state(life.lab), life.off)
+
+
+def test_a_start_killed_at_any_step_is_finished_or_taken_back(life: Life) -> None:
+    for nth in range(1, len(life.start_steps) + 1):
+        assert life.start(nth, "SIGKILL").returncode == -signal.SIGKILL
+        life.settles()
+
+
+@pytest.mark.parametrize(("program", "what"), [("bhyveload", "after"), ("bhyve", "before"), ("bhyve", "SIGKILL")])
+def test_a_supervisor_killed_while_it_starts_a_guest_leaves_it_off(life: Life, program: str, what: str) -> None:
+    result = life.start(life.start_steps.index(program) + 1, what, "parent")
+    assert result.returncode == 1
+    assert sentences(result.stderr) == [
+        "chyves: a: its supervisor ended without a word; look at the guest's log, and try again"
+    ]
+    same(state(life.lab), life.off)
+
+
+@pytest.mark.parametrize("program", ["bhyveload", "bhyve"])
+def test_all_of_chyves_killed_while_a_program_of_it_lives_on(life: Life, program: str) -> None:
+    result = life.start(life.start_steps.index(program) + 1, "SIGKILL", "both")
+    assert result.returncode == -signal.SIGKILL
+    life.settles()
+
+
+@contextlib.contextmanager
+def waiting(life: Life, guests: str) -> Iterator[subprocess.Popen[str]]:
+    """A start of guests, of which the first has a loader that waits for ever."""
+    life.house.go_back("off")
+    break_lab(life.lab, life.start_steps.index("bhyveload") + 1, "hang")
+    process = start_broken(life.lab, 0, "hang", guests, "start")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        mend(life.lab)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_loader_that_waits_for_ever_does_not_make_start_deaf(life: Life, number: signal.Signals) -> None:
+    with waiting(life, "a,b") as process:
+        until(lambda: len(steps_of(life.lab)) == life.start_steps.index("bhyveload") + 1)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    stopped = f"chyves: a: stopped by {number.name} when it was not up yet; it is off again"
+    assert told.splitlines()[-2:] == [stopped, "  not begun: b"]
+    same(state(life.lab), life.off)
+
+
+def test_the_plug_can_be_pulled_while_a_loader_waits(life: Life) -> None:
+    with waiting(life, "a") as process:
+        written = life.lab.root / "var/run/chyves/a.json"
+        until(lambda: written.exists() and json.loads(written.read_text())["loader"] is not None)
+        done(life.lab, "a", "stop", "force")
+        _, told = process.communicate(timeout=120)
+    assert sentences(told) == ["chyves: a: was stopped before it was up"]
+    same(state(life.lab), life.off)
+
+
+@pytest.mark.parametrize("how", [(), ("force",)])
+def test_a_stop_ends_with_the_guest_off_whatever_fails(life: Life, how: tuple[str, ...]) -> None:
+    steps = len(how) + 2
+    for what, whom, nths in (("refuse", "", range(1, steps + 1)), ("after", "parent", (steps - 1, steps))):
+        for nth in nths:
+            result = life.stop(nth, what, whom or "chyves", *how)
+            assert result.returncode == 0, result.stderr
+            same(state(life.lab), life.off)
+
+
+@pytest.mark.parametrize(("nth", "what", "how"), [(1, "SIGKILL", ()), (2, "SIGINT", ()), (1, "SIGKILL", ("force",))])
+def test_a_stop_that_is_itself_ended_stops_the_guest(life: Life, nth: int, what: str, how: tuple[str, ...]) -> None:
+    result = life.stop(nth, what, "chyves", *how)
+    assert result.returncode in (-signal.SIGKILL, 128 + signal.SIGINT)
+    life.settles()

@@ -130,7 +130,8 @@ def test_wrong_words_are_refused_in_a_sentence_and_change_nothing(
 ) -> None:
     own = {"<10kB>": LONG, "<uuid>": "uuid", "<mac>": "tap51_mac"}
     own |= {token: done(host, "web1", "get", own[token]).strip() for token in ("<uuid>", "<mac>")}
-    lines = [line for line in FILE.read_text().splitlines() if line[:1] in "#$"]
+    before = FILE.read_text()
+    lines = [line for line in before.splitlines() if line[:1] in "#$"]
     now = ""
     for line in lines:
         told = refused(say, host, words_of(line, own)) if line.startswith("$") else ""
@@ -139,7 +140,7 @@ def test_wrong_words_are_refused_in_a_sentence_and_change_nothing(
         now += f"{line}\n{told.replace(str(host.top), '<lab>')}"
     if pytestconfig.getoption("--rewrite-golden"):
         FILE.write_text(now)
-    before = FILE.read_text()
+        before = now
     difference = "\n".join(difflib.unified_diff(before.splitlines(), now.splitlines(), FILE.name, "now", lineterm=""))
     assert before == now, f"\n{difference}"
     assert "NOT REFUSED" not in now

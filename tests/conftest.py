@@ -1,9 +1,23 @@
-"""What every test begins with."""
+"""What every test begins with, and the option that writes golden files and dialogues anew.
+
+pytest tests/unit/test_launch.py --rewrite-golden
+pytest tests/lab/test_dialogues.py --rewrite-golden
+"""
 
 from __future__ import annotations
 
 import signal
 
+import pytest
+
 # A run in the background (nohup, `&` in a script) has these ignored, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite-golden",
+        action="store_true",
+        help="write what chyves gives now into tests/golden and tests/lab/dialogues; then look at the difference",
+    )

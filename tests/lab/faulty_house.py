@@ -87,8 +87,21 @@ def crash_of(lab: Lab, guest: str) -> None:
     """Kill the supervisor and bhyve of a guest."""
     written = json.loads((lab.root / f"var/run/chyves/{guest}.json").read_text())
     for pid in (written["supervisor"], written["bhyve"]):
-        os.kill(pid, signal.SIGKILL)
-        until(lambda pid=pid: not Path(f"/proc/{pid}").exists())  # type: ignore[misc]
+        kill(pid)
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def until(what: Callable[[], bool]) -> None:

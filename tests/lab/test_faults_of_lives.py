@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host_commands import break_lab, broken, done, mend, start_broken, steps_of
-from tests.lab.faulty_house import NEXT, House, a_house, same, sentences, state, until
+from tests.host_commands import break_lab, broken, chyves, done, mend, start_broken, steps_of
+from tests.lab.faulty_house import NEXT, House, a_house, alive, kill, same, sentences, state, until
 
 
 class Life:
@@ -119,13 +119,12 @@ def waiting(life: Life, guests: str) -> Iterator[subprocess.Popen[str]]:
     """A start of guests, of which the first has a loader that waits for ever."""
     life.house.go_back("off")
     break_lab(life.lab, life.start_steps.index("bhyveload") + 1, "hang")
-    process = start_broken(life.lab, 0, "hang", guests, "start")
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        mend(life.lab)
+    with start_broken(life.lab, 0, "hang", guests, "start") as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+            mend(life.lab)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
@@ -147,6 +146,31 @@ def test_the_plug_can_be_pulled_while_a_loader_waits(life: Life) -> None:
         done(life.lab, "a", "stop", "force")
         _, told = process.communicate(timeout=120)
     assert sentences(told) == ["chyves: a: was stopped before it was up"]
+    same(state(life.lab), life.off)
+
+
+def test_a_bhyve_that_its_supervisor_did_not_live_to_write_down_is_adopted(life: Life) -> None:
+    life.house.go_back("off")
+    done(life.lab, "a", "start")
+    place = life.lab.root / "var/run/chyves/a.json"
+    written = json.loads(place.read_text())
+    kill(written["supervisor"])
+    place.write_text(json.dumps({**written, "bhyve": None, "identity": None}))
+    assert "a: its supervisor had died; a new one looks after it" in chyves(life.lab, *NEXT).stderr
+    same(state(life.lab), life.on)
+    done(life.lab, "a", "stop")
+    same(state(life.lab), life.off)
+
+
+def test_a_loader_that_outlives_all_of_chyves_is_ended(life: Life) -> None:
+    with waiting(life, "a") as process:
+        place = life.lab.root / "var/run/chyves/a.json"
+        until(lambda: place.exists() and json.loads(place.read_text())["loader"] is not None)
+        written = json.loads(place.read_text())
+        process.kill()
+        kill(written["supervisor"])
+    assert "a: its supervisor had died, and bhyve too; what it held is freed" in chyves(life.lab, *NEXT).stderr
+    assert not alive(written["loader"])
     same(state(life.lab), life.off)
 
 

@@ -139,6 +139,17 @@ def test_a_guest_that_ignores_its_button_is_stopped_by_force(house: Lab, w1: str
     assert gone(qemu)
 
 
+def test_a_bhyve_that_hangs_is_killed_by_force(house: Lab, w1: str) -> None:
+    started(house, w1)
+    bhyve = listed(house, w1)["running"]
+    qemu = qemu_of(bhyve)
+    os.kill(bhyve, signal.SIGSTOP)
+    done(house, w1, "stop", "force")
+    assert off(house, w1)
+    is_off(house, w1, "bhyve ended with status -9: signal 9")
+    wait_until(lambda: gone(bhyve) and gone(qemu), "bhyve and QEMU are gone")
+
+
 def test_a_killed_bhyve_is_told(house: Lab, w1: str) -> None:
     started(house, w1)
     bhyve = listed(house, w1)["running"]

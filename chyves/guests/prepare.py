@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -92,6 +93,11 @@ def keep_slots(holdings: Holdings, holding: GuestHolding) -> None:
     holding.properties = after
 
 
+def _same(one: str, other: str) -> bool:
+    """Whether two paths are one disk, also where one of them is a link to it."""
+    return one == other or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
+
+
 def preflight(holdings: Holdings, holding: GuestHolding) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
     host, guest, name = holdings.host, holding.properties, holding.name
@@ -104,9 +110,9 @@ def preflight(holdings: Holdings, holding: GuestHolding) -> None:
         state = running.read(host, other) if other != name else None
         if state is None or running.supervisor(host, other) is None:
             continue
-        shared = set(disks) & set(state.disks)
+        shared = [path for path in disks if any(_same(path, held) for held in state.disks)]
         if shared:
-            raise ChyvesError(f"{name}: {shared.pop()} is in use by {other}, which runs; stop that first")
+            raise ChyvesError(f"{name}: {shared[0]} is in use by {other}, which runs; stop that first")
         if guest.serial is not None and guest.serial == state.serial:
             raise ChyvesError(f"{name}: serial: {guest.serial} is in use by {other}, which runs; set another")
     for path in disks:

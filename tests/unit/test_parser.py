@@ -84,8 +84,9 @@ def test_option_between_optional_words_changes_nothing() -> None:
 
 def test_two_dashes_end_options() -> None:
     assert parse(["--", "-web", "start"]).args["guest"] == ("-web",)
-    with pytest.raises(UsageError, match="^-web: is no option of chyves; a name that begins with a dash goes after --$"):
+    with pytest.raises(UsageError) as caught:
         parse(["-web", "web1", "start"])
+    assert str(caught.value) == "-web: is no option of chyves; a name that begins with a dash goes after --"
 
 
 def test_a_value_may_have_dashes_and_blanks() -> None:

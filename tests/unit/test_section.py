@@ -10,7 +10,7 @@ from chyves.properties import Defaults, Global, Guest
 from chyves.section import BadFile, UnknownProperty, read_text, write_text
 
 NAMES = st.from_regex(r"[a-z_{}0-9]{1,30}", fullmatch=True)
-VALUES = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=("Cs",)), max_size=100)
+VALUES = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]), max_size=100)
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=20))

@@ -24,8 +24,8 @@ lint:	## linters, types, rings, shell scripts and the manual
 	@$(MAKE) -s $(VENV)/complete
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	shellcheck $$(grep -rlE --exclude='*.py' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d .ci tests)
+	$(BIN)/lint-imports --no-logo
+	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d .ci tests)
 	mandoc -T lint -W warning man/chyves.8
 
 bench:	## count processes and system calls of listings, and compare their time

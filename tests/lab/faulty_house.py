@@ -22,7 +22,7 @@ from chyves.lab import create, destroy
 from chyves.lab.network import namespace
 from chyves.lab.place import Lab
 from chyves.lab.processes import at_work
-from tests.host_commands import chyves, done, everything
+from tests.host_commands import chyves, done, everything, mend
 
 NEXT = ("global", "set", "stdout_level=2")
 """A command that changes nothing but what a crash left."""
@@ -53,6 +53,7 @@ class House:
         for part in (self.lab.root, self.lab.state):
             shutil.rmtree(part)
             self._copy(self.copies / name / part.name, part)
+        mend(self.lab)
 
     @staticmethod
     def _copy(old: Path, new: Path) -> None:

@@ -59,7 +59,6 @@ class Trial:
         self.house, self.lab, self.name = house, house.lab, name
         self.words, first, self.next, crash = OPERATIONS[name]
         house.go_back("base")
-        mend(self.lab)
         for words in first:
             done(self.lab, *words)
         if crash:
@@ -164,7 +163,6 @@ def test_killed_at_any_step_the_next_command_finishes_or_takes_back(
 
 def test_of_several_guests_each_is_whole_and_the_others_are_told(house: House) -> None:
     house.go_back("base")
-    mend(house.lab)
     done(house.lab, "c,d", "create", "64M")
     per_guest = len(steps_of(house.lab)) // 2
     for what, nth, left, words in (
@@ -182,7 +180,6 @@ def test_of_several_guests_each_is_whole_and_the_others_are_told(house: House) -
         assert guests(house.lab) == {"a", "b"} | left, result.stderr
         assert taps(house.lab) == sorted(["tap50", "tap51", *(["tap52"] if left else [])])
     house.go_back("base")
-    mend(house.lab)
     break_lab(house.lab, 2, "refuse")
     result = broken(house.lab, 0, "refuse", "a,b", "delete", "--yes")
     assert [line.split(":")[1] for line in sentences(result.stderr)] == [" a"]

@@ -21,7 +21,6 @@ class Life:
     def __init__(self, house: House) -> None:
         self.house, self.lab = house, house.lab
         house.go_back("base")
-        mend(self.lab)
         subprocess.run([self.lab.bin / "ifconfig", "bridge0", "destroy"], check=True)
         house.keep("off")
         self.off = state(self.lab)

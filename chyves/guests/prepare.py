@@ -41,7 +41,7 @@ def facts(holdings: Holdings, holding: GuestHolding) -> Facts:
     host, guest = holdings.host, holding.properties
     null_iso = holdings.resources("iso").get(NULL_ISO)
     return Facts(
-        host=host_facts(host),
+        host=host_facts(host, passthrough=bool(guest.pcidev)),
         name=holding.name,
         disks=chassis(holdings, holding).disks,
         console=str(host.path(f"/dev/{guest.serial}")) if guest.serial else "",

@@ -33,8 +33,22 @@ class Type(Protocol[T]):
     def words(self) -> tuple[str, ...]: ...
 
 
+class _Wordless:
+    """A type that has no words to offer for completion."""
+
+    def words(self) -> tuple[str, ...]:
+        return ()
+
+
+class _AsWritten(_Wordless):
+    """A type whose value is its own text."""
+
+    def format(self, value: str) -> str:
+        return value
+
+
 @dataclass(frozen=True)
-class Int:
+class Int(_Wordless):
     """A whole number from `low` to `high`, in decimal with no sign."""
 
     low: int
@@ -52,12 +66,9 @@ class Int:
     def format(self, value: int) -> str:
         return str(value)
 
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(_AsWritten):
     """One of a few words."""
 
     names: tuple[str, ...]
@@ -70,9 +81,6 @@ class Choice:
         if text not in self.names:
             raise ValueError(f"one of {', '.join(self.names)}")
         return text
-
-    def format(self, value: str) -> str:
-        return value
 
     def words(self) -> tuple[str, ...]:
         return self.names
@@ -102,7 +110,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(_Wordless):
     """A number of bytes, written with a unit (K M G T, powers of 1024); a number alone counts in `bare` units."""
 
     bare: str = "M"
@@ -128,12 +136,9 @@ class Size:
                 return f"{value >> 10 * power}{UNITS[power - 1]}"
         return str(value)
 
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Match:
+class Match(_AsWritten):
     """Text of a form."""
 
     pattern: str
@@ -145,15 +150,9 @@ class Match:
             raise ValueError(self.right)
         return text
 
-    def format(self, value: str) -> str:
-        return value
-
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Text:
+class Text(_AsWritten):
     """One line of free text, at most `length` characters."""
 
     metavar: str = "text"
@@ -164,15 +163,9 @@ class Text:
             raise ValueError(f"one line of at most {self.length} printable characters")
         return text
 
-    def format(self, value: str) -> str:
-        return value
-
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(_Wordless):
     """Options for a program, as words; quotes and shell characters have no meaning and are refused."""
 
     metavar = "flags"
@@ -187,12 +180,9 @@ class Flags:
     def format(self, value: tuple[str, ...]) -> str:
         return " ".join(value)
 
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Named:
+class Named(_AsWritten):
     """Something that `chyves.names` has a rule for."""
 
     check: Callable[[str], str]
@@ -204,15 +194,9 @@ class Named:
         except names.BadName as error:
             raise ValueError(f"{self.metavar} ({error.reason})") from None
 
-    def format(self, value: str) -> str:
-        return value
-
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Uuid:
+class Uuid(_AsWritten):
     """A universally unique identifier, in lower case."""
 
     metavar = "uuid"
@@ -222,15 +206,9 @@ class Uuid:
             raise ValueError("8-4-4-4-12 hexadecimal digits, as uuidgen prints them")
         return str(uuid.UUID(text))
 
-    def format(self, value: str) -> str:
-        return value
-
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Mac:
+class Mac(_AsWritten):
     """An Ethernet address that one card can have: neither zero nor of a group."""
 
     metavar = "xx:xx:xx:xx:xx:xx"
@@ -244,15 +222,9 @@ class Mac:
             raise ValueError("the address of one card: not all zero, and the first pair even")
         return ":".join(f"{octet:02x}" for octet in octets)
 
-    def format(self, value: str) -> str:
-        return value
-
-    def words(self) -> tuple[str, ...]:
-        return ()
-
 
 @dataclass(frozen=True)
-class Ipv4:
+class Ipv4(_AsWritten):
     """An IPv4 address."""
 
     metavar = "a.b.c.d"
@@ -262,9 +234,6 @@ class Ipv4:
             return str(ipaddress.IPv4Address(text))
         except ValueError:
             raise ValueError("an IPv4 address, such as 127.0.0.1") from None
-
-    def format(self, value: str) -> str:
-        return value
 
     def words(self) -> tuple[str, ...]:
         return ("127.0.0.1",)
@@ -358,7 +327,7 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Slots:
+class Slots(_Wordless):
     """Where each device of a guest sits: `disk0=4:0,tap50=5:0`; two devices never share a place."""
 
     metavar = "device=slot:function[/port],..."
@@ -383,9 +352,6 @@ class Slots:
 
     def format(self, value: dict[str, Address]) -> str:
         return ",".join(f"{device}={place}" for device, place in value.items())
-
-    def words(self) -> tuple[str, ...]:
-        return ()
 
 
 BARE_NAME = Named(names.resource, "resource")

@@ -67,6 +67,12 @@ YES, ON = Flag(), Flag("on", "off")
 TEXT = Text()
 
 
+def _unused(default: str, example: str) -> Property[str]:
+    """A row of 0.2.0's check for updates."""
+    doc = "Kept from 0.2.0 and never used: chyves does not ask the web."
+    return Property(TEXT, default, doc, example=example, when=When.NOW)
+
+
 class Pool(Section):
     """Properties of the chyves dataset on one pool (`pool.cfg`)."""
 
@@ -120,19 +126,11 @@ class Global(Section):
         example="tap50,tap51",
         writer=Writer.NETWORK,
     )
-    check_for_updates = Property(
-        TEXT, "off", "Kept from 0.2.0 and never used: chyves does not ask the web.", example="off", when=When.NOW
-    )
-    check_for_updates_last_check = Property(
-        TEXT, "-", "Kept from 0.2.0 and never used.", example="20160901", when=When.NOW
-    )
-    check_for_updates_last_check_status = Property(
-        TEXT, "-", "Kept from 0.2.0 and never used.", example="current", when=When.NOW
-    )
-    check_for_updates_timeout_seconds = Property(
-        TEXT, "3", "Kept from 0.2.0 and never used.", example="5", when=When.NOW
-    )
-    check_for_updates_unique_id = Property(TEXT, "-", "Kept from 0.2.0 and never used.", example="-", when=When.NOW)
+    check_for_updates = _unused("off", "off")
+    check_for_updates_last_check = _unused("-", "20160901")
+    check_for_updates_last_check_status = _unused("-", "current")
+    check_for_updates_timeout_seconds = _unused("3", "5")
+    check_for_updates_unique_id = _unused("-", "-")
     console_start_offset = Property(
         Int(0, 32767),
         "50",

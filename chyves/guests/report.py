@@ -121,7 +121,6 @@ FACETS = (
     Facet("n", Column("notes", "Notes"), _property("notes")),
 )
 GUEST = Column("guest", "Guest")
-EXPLAINED = "-zbprvstcudnakwl: see chyves help info\n"
 
 
 def listing(host: Host) -> Table:
@@ -131,10 +130,14 @@ def listing(host: Host) -> Table:
 
 
 def info(host: Host, **flags: bool) -> Table | str:
-    """The guests, with the columns that the flags name, or default_info_flags where there are none."""
+    """The guests, with the columns that the flags name, or default_info_flags does: -h there explains them."""
     holdings = Holdings.read(host, ("used",))
     wanted = {flag for flag, given in flags.items() if given} or set(holdings.globals.default_info_flags)
-    return EXPLAINED if "h" in wanted else _table(holdings, wanted)
+    if "h" in wanted:
+        from chyves.cli.help import help_
+
+        return help_(("info",))
+    return _table(holdings, wanted)
 
 
 def _table(holdings: Holdings, flags: set[str]) -> Table:

@@ -105,8 +105,9 @@ def forget(host: Host, guest: str) -> None:
 
 
 def bhyve_lives(host: Host, guest: str, state: Running) -> bool:
-    """Whether the bhyve process that was written down is still that one."""
-    return state.bhyve is not None and host.processes.identity(state.bhyve) == state.identity
+    """Whether the bhyve process that was written down is still that one, and not only waits to be collected."""
+    pid = state.bhyve
+    return pid is not None and host.processes.alive(pid) and host.processes.identity(pid) == state.identity
 
 
 def living(host: Host, guest: str) -> Running | None:

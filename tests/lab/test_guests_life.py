@@ -55,7 +55,7 @@ def settings(lab: Lab) -> dict[str, str]:
 
 def wait_for(what: Callable[[], bool]) -> None:
     """Look until something is so; the test fails when it does not become so."""
-    for _ in range(400):
+    for _ in range(3000):
         if what():
             return
         time.sleep(0.05)

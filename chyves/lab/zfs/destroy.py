@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from chyves.lab.zfs import busy, datasets, mounts, names, properties, sizes
 from chyves.lab.zfs.datasets import BOOKMARK, FILESYSTEM, HEADS, SNAPSHOT, VOLUME, Dataset
 from chyves.lab.zfs.options import Options
-from chyves.lab.zfs.refusals import BadUsage, Refused, cannot
+from chyves.lab.zfs.refusals import Refused, cannot
 from chyves.lab.zfs.settings import Settings
 from chyves.lab.zfs.state import State
 
@@ -15,11 +15,7 @@ from chyves.lab.zfs.state import State
 def destroy(state: State, words: Sequence[str]) -> int:
     """zfs destroy."""
     options = Options(words, "vpndfrR")
-    if not options.operands:
-        raise BadUsage("missing dataset argument")
-    if len(options.operands) > 1:
-        raise BadUsage("too many arguments")
-    name = options.operands[0]
+    name = options.only("dataset")
     with state.changing():
         if "@" in name:
             _destroy_snapshots(state, name, options)

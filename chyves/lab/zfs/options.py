@@ -51,6 +51,14 @@ class Options:
                 self._cluster(word[1:], rest)
         self.operands += rest
 
+    def only(self, kind: str) -> str:
+        """The one operand that a command takes; raises BadUsage for none, which names its kind, and for more."""
+        if not self.operands:
+            raise BadUsage(f"missing {kind} argument")
+        if len(self.operands) > 1:
+            raise BadUsage("too many arguments")
+        return self.operands[0]
+
     def _long(self, word: str, long: Mapping[str, str]) -> None:
         if word[2:] not in long:
             raise BadUsage(f"invalid option '{word}'")

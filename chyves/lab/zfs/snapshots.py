@@ -85,11 +85,7 @@ def take(state: State, head: Dataset, name: str, txg: int) -> Dataset:
 def rollback(state: State, words: Sequence[str]) -> int:
     """zfs rollback."""
     options = Options(words, "rRf")
-    if not options.operands:
-        raise BadUsage("missing dataset argument")
-    if len(options.operands) > 1:
-        raise BadUsage("too many arguments")
-    name = options.operands[0]
+    name = options.only("dataset")
     with state.changing():
         target = datasets.require(state, name, [SNAPSHOT])
         head = datasets.require(state, names.head(name), HEADS)

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -129,6 +130,16 @@ class TestProcesses:
         pid = titled("bhyve: web1")
         rows = program("ps", *words).stdout.splitlines()
         assert [row for row in rows if row.split()[0] == str(pid) and row.endswith("bhyve: web1")]
+
+    def test_ps_shows_a_line_a_process(self, program: Program) -> None:
+        script = "import sys\n\nsys.stdin.read()\t"
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as sleeper:
+            try:
+                shown = program("ps", "-p", str(sleeper.pid), "-o", "command=").stdout
+                assert shown.endswith(" -c import sys^J^Jsys.stdin.read()^I\n")
+                assert all(row.split()[0].isdigit() for row in program("ps", "axww").stdout.splitlines()[1:])
+            finally:
+                sleeper.communicate()
 
     def test_ps_refuses_unknown_words(self, program: Program) -> None:
         assert program("ps", "-o", "nonesuch").returncode == 1

@@ -30,6 +30,11 @@ def _elapsed(process: Process) -> int:
         return max(0, int(float(file.read().split()[0])) - process.began // TICKS)
 
 
+def _visible(text: str) -> str:
+    """A text on one line: a control character as a caret and a letter (ps passes VIS_NL and VIS_NOSLASH to vis(3))."""
+    return "".join(f"^{chr(ord(sign) ^ 0x40)}" if sign < " " or sign == "\x7f" else sign for sign in text)
+
+
 def _etime(process: Process) -> str:
     minutes, seconds = divmod(_elapsed(process), 60)
     hours, minutes = divmod(minutes, 60)
@@ -76,8 +81,8 @@ COLUMNS = {
     "rss": Column("RSS", False, lambda it: str(it.rss)),
     "%cpu": Column("%CPU", False, lambda it: f"{100 * it.ticks / TICKS / max(1, _elapsed(it)):.1f}"),
     "%mem": Column("%MEM", False, lambda it: f"{100 * it.rss * 1024 / _physical():.1f}"),
-    "comm": Column("COMMAND", True, lambda it: it.comm),
-    "command": Column("COMMAND", True, lambda it: it.command),
+    "comm": Column("COMMAND", True, lambda it: _visible(it.comm)),
+    "command": Column("COMMAND", True, lambda it: _visible(it.command)),
 }
 ALIASES = {"args": "command", "ucomm": "comm", "state": "stat", "tty": "tt", "vsize": "vsz", "pcpu": "%cpu",
            "pmem": "%mem", "cputime": "time", "ruser": "user", "ruid": "uid", "usertime": "time"}  # fmt: skip
@@ -156,7 +161,7 @@ def _table(columns: list[tuple[str, Column]], shown: list[Process], names_only: 
     if names_only:
         rows = [
             [
-                process.comm if column is COLUMNS["command"] else cell
+                COLUMNS["comm"].of(process) if column is COLUMNS["command"] else cell
                 for cell, (_, column) in zip(row, columns, strict=True)
             ]
             for row, process in zip(rows, shown, strict=True)

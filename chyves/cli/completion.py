@@ -9,7 +9,8 @@ from typing import Any
 
 from chyves.cli.grammar import Rows, literals, position, reached
 from chyves.cli.parser import options_parser, separated
-from chyves.commands import COMMANDS, Arg
+from chyves.command import Arg
+from chyves.commands import COMMANDS
 from chyves.errors import UsageError
 
 Names = Callable[[str, str], Iterable[str]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from chyves.commands import COMMANDS, Arg, Command, Many, Word
+from chyves.command import Arg, Command, Many, Word
+from chyves.commands import COMMANDS
 from chyves.errors import UsageError
 from chyves.names import shown
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chyves.cli.grammar import own_words, synopsis
 from chyves.cli.parser import GENERAL, general_options
-from chyves.commands import COMMANDS, Command
+from chyves.command import Command
+from chyves.commands import COMMANDS
 from chyves.errors import UsageError
 from chyves.names import shown
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from chyves.cli.help import groups
 from chyves.cli.parser import GENERAL, general_options
-from chyves.commands import COMMANDS, Arg, Command, Many, Option, Word
+from chyves.command import Arg, Command, Many, Option, Word
+from chyves.commands import COMMANDS
 from chyves.properties import DefaultsOnly, Global, Guest, Pool
 from chyves.section import Section, When, Writer
 

@@ -9,7 +9,8 @@ from typing import cast
 
 from chyves import names
 from chyves.cli.grammar import OPEN, begins_rest, named, reached, selected
-from chyves.commands import COMMANDS, HEADLESS, OWNER, Arg, Command, Many, Option
+from chyves.command import Arg, Command, Many, Option
+from chyves.commands import COMMANDS, HEADLESS, OWNER
 from chyves.errors import ChyvesError, UsageError
 from chyves.names import shown
 

@@ -22,7 +22,8 @@ import pytest
 
 import chyves
 from chyves.__main__ import main
-from chyves.commands import COMMANDS, Command, Many
+from chyves.command import Command, Many
+from chyves.commands import COMMANDS
 from chyves.lab import create, destroy
 from chyves.lab.place import Lab
 from tests.host_commands import done, everything, second_pool

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from chyves.cli.parser import Request, general_options, parse
-from chyves.commands import COMMANDS, HEADLESS, Command, Many
+from chyves.command import Command, Many
+from chyves.commands import COMMANDS, HEADLESS
 from chyves.errors import UsageError
 from chyves.lab.place import Lab
 from tests.lab.dialogues.session import Step, play, read, text

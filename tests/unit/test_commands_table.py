@@ -16,7 +16,8 @@ from chyves.__main__ import main
 from chyves.cli.grammar import OPEN, least, literals, own_words, selected
 from chyves.cli.help import command_help, groups, of_topic, overview
 from chyves.cli.parser import Request, general_options, parse
-from chyves.commands import COMMANDS, HEADLESS, Arg, Command, Many
+from chyves.command import Arg, Command, Many
+from chyves.commands import COMMANDS, HEADLESS
 from chyves.errors import UsageError
 
 MANUAL = Path(__file__).parents[2] / "man" / "chyves.8"

@@ -1,0 +1,94 @@
+"""What a row of the table of commands is made of: words, options, and what follows from them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Check = Callable[[str], str]
+
+
+class Many(enum.Enum):
+    """How many words an Arg takes."""
+
+    ONE = ""
+    OPTIONAL = "?"
+    ANY = "*"
+    SOME = "+"
+    REST = "..."
+    """All that follows, also what begins with dashes: another program's words."""
+
+
+@dataclass(frozen=True)
+class Arg:
+    """A word that the user chooses.
+
+    `choices` are the only words possible; `check` refuses a word that cannot be one (raising BadName); `split` makes a
+    tuple of a word with commas, each part checked and named once; `instead` are words that stand for something else
+    than what `check` says (`all`); `complete` names what the shell offers: guests, owners, isos, firmware, resources,
+    pools, disks, bridges, taps, uplinks, files, properties, assignments, topics.
+    """
+
+    name: str
+    doc: str
+    many: Many = Many.ONE
+    choices: tuple[str, ...] = ()
+    check: Check | None = None
+    split: bool = False
+    instead: tuple[str, ...] = ()
+    complete: str = ""
+
+    @property
+    def metavar(self) -> str:
+        """How the synopsis shows it."""
+        if self.choices:
+            shown = "|".join(self.choices)
+            return shown if self.many is Many.OPTIONAL or len(self.choices) == 1 else f"{{{shown}}}"
+        shown = f"{self.name}[,{self.name}...]" if self.split else self.name
+        return "|".join((shown, *self.instead))
+
+
+@dataclass(frozen=True)
+class Option:
+    """A word that begins with dashes; `metavar` is empty for one that takes no value."""
+
+    name: str
+    doc: str
+    metavar: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.name.lstrip("-").replace("-", "_")
+
+
+Word = str | Arg
+
+
+@dataclass(frozen=True)
+class Command:
+    """A row: see the module's text; `changes` gives --dry-run, `asks` --yes, `json` --json."""
+
+    words: tuple[Word, ...]
+    doc: str
+    run: str
+    root: bool = True
+    changes: bool = True
+    asks: bool = False
+    json: bool = False
+    host: bool = True
+    options: tuple[Option, ...] = ()
+
+    @property
+    def args(self) -> tuple[Arg, ...]:
+        return tuple(word for word in self.words if isinstance(word, Arg))
+
+    @property
+    def name(self) -> str:
+        """Its own words, as a title: `disk add`, `set`, `network bridge attach`."""
+        return " ".join(word for word in self.words if isinstance(word, str))
+
+
+def shows(*words: Word, doc: str, run: str, options: tuple[Option, ...] = (), json: bool = True) -> Command:
+    """A row that changes nothing and needs no root."""
+    return Command(words, doc, run, root=False, changes=False, json=json, options=options)

@@ -8,15 +8,15 @@ nothing; a number is the status of another program that it ran, and ends chyves.
 
 from __future__ import annotations
 
-from chyves import names
+from chyves import names, targets
 from chyves.command import Arg, Command, Many, Option, shows
 
 GUEST = Arg("guest", "The guest.", check=names.guest, complete="guests")
-GUESTS = Arg("guest", "Guests, with commas between them.", check=names.guest, split=True, complete="guests")
-ALL = Arg("guest", "Guests, with commas between them, or all of them.", check=names.guest, split=True, instead=("all",),
-          complete="guests")  # fmt: skip
+CHOICE = "Guests by name, :group or property=value, with commas between them"
+GUESTS = Arg("guest", f"{CHOICE}.", check=targets.part, split=True, complete="guests")
+ALL = Arg("guest", f"{CHOICE}, or all of them.", check=targets.part, split=True, instead=("all",), complete="guests")
 NEW = Arg("guest", "Names of new guests, with commas between them.", check=names.new_guest, split=True)
-OWNER = Arg("owner", "Guests, or the properties of the host, or those that new guests begin with.", check=names.guest,
+OWNER = Arg("owner", f"{CHOICE}, or the host (global), or what new guests begin with (defaults).", check=targets.part,
             split=True, instead=("all", "global", "defaults"), complete="owners")  # fmt: skip
 POOL = Arg("pool", "A ZFS pool.", check=names.pool, complete="pools")
 IN_POOL = Arg("pool", "The pool; the primary one unless told.", Many.OPTIONAL, check=names.pool, complete="pools")
@@ -191,6 +191,13 @@ COMMANDS = (
         IN_POOL,
         doc="Show the properties of the host.",
         run="chyves.guests.get:global_",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
+        "groups",
+        doc="Show the groups of guests, and who is in each.",
+        run="chyves.guests.groups:show",
         options=(HEADLESS,),
     ),
     shows("list", "iso", doc="Show the ISO images.", run="chyves.resources.show:isos", options=(HEADLESS,)),

@@ -70,6 +70,15 @@ def guest(name: str) -> str:
     return name
 
 
+def group(name: str) -> str:
+    """The name of a group of guests, which is written `:name` on the command line; raises BadName."""
+    if not _GUEST.fullmatch(name) or len(name) > GUEST_LENGTH:
+        raise BadName("a group", name, f"use up to {GUEST_LENGTH} letters, digits, dots, dashes and underscores")
+    if name == "all":
+        raise BadName("a group", name, "the word all means every guest already; choose another")
+    return name
+
+
 def vm(guest_name: str) -> str:
     """What bhyve, /dev/vmm and ps call a guest."""
     return f"chy-{guest_name}"

@@ -280,6 +280,14 @@ class Guest(Section):
         since="0.2.0",
         unset=True,
     )
+    groups = Property(
+        Several(Named(names.group, "group")),
+        "-",
+        "The groups that the guest is in; commands mean all guests of the group web by :web.",
+        example="web,mail",
+        since="0.3.0",
+        when=When.NOW,
+    )
     loader = Property(
         Choice(("bhyveload", "uefi", "grub-bhyve")),
         "bhyveload",

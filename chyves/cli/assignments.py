@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from chyves.cli.parser import owners_of
 from chyves.errors import UsageError
 from chyves.names import shown
+from chyves.targets import Target
 
-Owners = tuple[str, ...] | str
-"""Names of guests, or the word `all`, `global` or `defaults`."""
+Owners = Target
+"""Parts of a target (chyves.targets), or the word `all`, `global` or `defaults`."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
@@ -18,8 +19,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 def assignments(owner: Owners, words: Sequence[str]) -> list[tuple[Owners, dict[str, str]]]:
     """What is set for whom: `a,b set cpu=1 ram=1G c rcboot=50` is two properties for a and b, and one for c.
 
-    A word without `=` names further owners, for the words after it. Raises UsageError for owners without a property,
-    for words that are neither, and for a property that is set twice for one owner.
+    A word without `=` names further owners, for the words after it: guests that are chosen by property=value stand
+    first. Raises UsageError for owners without a property, for words that are neither, and for a property that is set
+    twice for one owner.
     """
     groups: list[tuple[Owners, dict[str, str]]] = [(owner, {})]
     for word in words:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from chyves import targets
 from chyves.cli.grammar import Rows, literals, position, reached
 from chyves.cli.parser import options_parser, separated
 from chyves.command import Arg
@@ -14,13 +15,13 @@ from chyves.commands import COMMANDS
 from chyves.errors import UsageError
 
 Names = Callable[[str, str], Iterable[str]]
-"""What the host has of a kind: guests, isos, firmware, pools, disks, bridges, taps, uplinks.
+"""What the host has of a kind: guests, groups, isos, firmware, pools, disks, bridges, taps, uplinks.
 
 The second argument is the guest that the line names, or empty: disks and taps are that guest's. It must be cheap, and
 gives nothing where it cannot know.
 """
 
-KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges"}
+KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges", "group[,...]": "groups", "pool": "pools"}
 """Properties whose values are things that the host has, by how their type is written."""
 
 
@@ -61,13 +62,31 @@ def _offered(arg: Arg, words: Sequence[str], prefix: str, names: Names) -> Itera
     if arg.complete == "files":
         yield from _files(prefix)
         return
-    done, comma, _last = prefix.rpartition(",") if arg.split else ("", "", "")
+    done, comma, last = prefix.rpartition(",") if arg.split else ("", "", "")
     taken = done.split(",")
     if not comma:
         yield from arg.instead
     for name in _names(arg, words, prefix, names):
         if name not in taken:
             yield f"{done}{comma}{name}"
+    if arg.check is targets.part:
+        yield from (f"{done}{comma}{text}" for text in _choices(last, bool(comma), names))
+
+
+def _choices(part: str, further: bool, names: Names) -> Iterator[str]:
+    """How guests can be chosen where a part of a target begins so: groups, properties, values of them.
+
+    Names of properties are offered behind a comma or a + only: at the beginning of a line they would hide the commands.
+    """
+    done, and_, term = part.rpartition(targets.AND)
+    what, equals, _value = term.partition("=")
+    if term.startswith(targets.GROUP):
+        yield from (f"{done}{and_}{targets.GROUP}{group}" for group in names("groups", ""))
+    elif equals:
+        type_ = targets.type_of(what)
+        yield from (f"{done}{and_}{what}={value}" for value in (_values(type_, names) if type_ else ()))
+    elif and_ or (further and term):
+        yield from (f"{done}{and_}{name}=" for name in targets.selectable())
 
 
 def _topics(words: Sequence[str]) -> Iterable[str]:

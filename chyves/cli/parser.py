@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from chyves import names
+from chyves import names, targets
 from chyves.cli.grammar import OPEN, begins_rest, named, reached, selected
 from chyves.command import Arg, Command, Many, Option
 from chyves.commands import COMMANDS, HEADLESS, OWNER
@@ -165,7 +165,7 @@ def _value(command: str, arg: Arg, text: str) -> object:
     if text in arg.choices or text in arg.instead:
         return text
     if not arg.split:
-        if arg.check is names.guest and "," in text:
+        if arg.check is names.guest and ("," in text or not targets.is_name(text)):
             raise UsageError(f"{shown(text)}: {command} takes one guest; give one")
         return checked(arg, text)
     parts = text.split(",")
@@ -186,9 +186,9 @@ def checked(arg: Arg, text: str) -> str:
     """One word that the user chose; raises UsageError where it cannot be what the Arg says."""
     if not text and arg.many is not Many.REST:
         raise UsageError(f"{arg.name}: the word is empty; write one")
-    if arg.check is names.guest and text in STANDING:
-        right = "stands alone; leave the other names out" if text in arg.instead else "is no guest; name one"
-        raise UsageError(f"{text}: {right}")
+    if arg.check in (names.guest, targets.part) and (word := STANDING.intersection(text.split(targets.AND))):
+        right = "stands alone; leave the other names out" if word <= set(arg.instead) else "is no guest; name one"
+        raise UsageError(f"{min(word)}: {right}")
     try:
         return arg.check(text) if arg.check else text
     except ChyvesError as error:

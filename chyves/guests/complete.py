@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chyves.errors import ChyvesError
+from chyves.guests import groups
 from chyves.host.machine import Host
 from chyves.pools.holdings import Holdings
 
 
 def names(kind: str, host: Host, guest: str) -> Iterable[str]:
-    """What there is of a kind: guests, isos, firmware, pools, bridges, uplinks; disks and taps of a guest."""
+    """What there is of a kind: guests, groups, isos, firmware, pools, bridges, uplinks; disks and taps of a guest."""
     try:
         return list(_names(host, kind, guest))
     except (ChyvesError, OSError):
@@ -26,6 +27,8 @@ def _names(host: Host, kind: str, guest: str) -> Iterable[str]:
     match kind:
         case "guests":
             return holdings.guests
+        case "groups":
+            return groups.members(holdings)
         case "isos" | "firmware":
             return holdings.resources("iso" if kind == "isos" else kind)
         case "bridges":

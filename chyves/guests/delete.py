@@ -13,20 +13,21 @@ from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import without_member
 from chyves.pools.holdings import GuestHolding, Holdings, save
+from chyves.targets import Target, named
 
 
-def delete(host: Host, guest: Sequence[str] | str, how: str | None = None, yes: bool = False) -> None:
+def delete(host: Host, guest: Target, how: str | None = None, yes: bool = False) -> None:
     """Delete guests with all their datasets, after showing them and asking on a terminal.
 
     `force` stops one that runs and deletes what was cloned from it first; `keepnet` leaves the bridges' lists alone. A
-    script is not asked for what it names; for clones, and for all, it has to say `yes`.
+    script is not asked for what it names; for clones, groups and all it has to say `yes`.
     """
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
         wanted = holdings.find(guest)
         doomed = _with_clones(holdings, wanted) if how == "force" else wanted
         _refuse(host, holdings, doomed, how)
-        scripts = len(doomed) == len(wanted) and guest != "all"
+        scripts = {holding.name for holding in doomed} == named(guest)
         if not doomed or not (host.dry or _agreed(host, doomed, yes, scripts)):
             return
         each(host, doomed, lambda holding: _delete(host, holdings, holding, how))

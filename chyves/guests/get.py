@@ -12,20 +12,22 @@ from chyves.names import shown
 from chyves.pools.holdings import Holdings
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
+from chyves.targets import Target, named
 
 OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value", "Value"))
 
 
-def get(host: Host, owner: Sequence[str] | str, property: str) -> Table:
+def get(host: Host, owner: Target, property: str) -> Table:
     """One property, or all, of each owner; one property of one owner as its bare value, for scripts."""
     sections = owned(Holdings.read(host), owner)
     if property == "all":
         return _table(sections, None)
     table = _table(sections, property)
-    return replace(table, columns=OWNED[2:], bare=True) if len(sections) == 1 and owner != "all" else table
+    alone = owner in ("global", "defaults") or (len(owner) == 1 and len(named(owner)) == 1)
+    return replace(table, columns=OWNED[2:], bare=True) if alone else table
 
 
-def owned(holdings: Holdings, owner: Sequence[str] | str) -> list[Section]:
+def owned(holdings: Holdings, owner: Target) -> list[Section]:
     """The sections that a command's owner means: guests by name or `all`, `global`, `defaults`."""
     if owner == "global":
         return [holdings.globals]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -13,12 +13,13 @@ from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.taps import take_down
 from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.targets import Target
 
 PATIENCE = 10
 """Seconds that a killed process is given to be gone."""
 
 
-def reclaim(host: Host, guest: Sequence[str] | str) -> None:
+def reclaim(host: Host, guest: Target) -> None:
     """Free what guests that do not run have left in the kernel; refuses one that runs."""
     each(host, Holdings.read(host).find(guest), lambda holding: _reclaim(host, holding))
 

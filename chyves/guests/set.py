@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from chyves.cli.assignments import assignments as parse_assignments
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, UsageError
 from chyves.guests import leftovers, running
 from chyves.guests.create import uefi_additions
 from chyves.guests.get import owned
@@ -17,18 +17,19 @@ from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 from chyves.section import Numbered, Section, UnknownProperty, Writer
+from chyves.targets import FACTS, Target
 
 AnySection = TypeVar("AnySection", bound=Section)
 NOT_WHILE_RUNNING = ("serial", "template", "uuid")
 
 
-def set_properties(host: Host, owner: tuple[str, ...] | str, assignments: Sequence[str]) -> None:
+def set_properties(host: Host, owner: Target, assignments: Sequence[str]) -> None:
     """Set properties of guests, the host or the defaults: all of them, or none."""
     wanted = parse_assignments(owner, assignments)
     _change(host, [(owners, dict(values)) for owners, values in wanted])
 
 
-def unset(host: Host, owner: Sequence[str] | str, property: str) -> None:
+def unset(host: Host, owner: Target, property: str) -> None:
     """Take a property out of its file, so that its default counts."""
     _change(host, [(owner, {property: None})])
 
@@ -36,7 +37,7 @@ def unset(host: Host, owner: Sequence[str] | str, property: str) -> None:
 Changes = Mapping[str, str | None]
 
 
-def _change(host: Host, wanted: Sequence[tuple[Sequence[str] | str, Changes]]) -> None:
+def _change(host: Host, wanted: Sequence[tuple[Target, Changes]]) -> None:
     with ExitStack() as stack:
         stack.enter_context(host.locks.hold("all"))
         holdings = leftovers.settled(host)
@@ -50,14 +51,15 @@ def _change(host: Host, wanted: Sequence[tuple[Sequence[str] | str, Changes]]) -
         _write(host, holdings, [section for section, _ in merged], new)
 
 
-def _merge(
-    holdings: Holdings, wanted: Sequence[tuple[Sequence[str] | str, Changes]]
-) -> list[tuple[Section, dict[str, str | None]]]:
-    """One entry an owner, also when several words of the line mean it."""
+def _merge(holdings: Holdings, wanted: Sequence[tuple[Target, Changes]]) -> list[tuple[Section, dict[str, str | None]]]:
+    """One entry an owner, also when several words of the line mean it; raises UsageError for a property set twice."""
     merged: dict[str, tuple[Section, dict[str, str | None]]] = {}
     for owner, changes in wanted:
         for section in owned(holdings, owner):
-            merged.setdefault(section.owner, (section, {}))[1].update(changes)
+            before = merged.setdefault(section.owner, (section, {}))[1]
+            if twice := [name for name in changes if name in before]:
+                raise UsageError(f"{section.owner}: {twice[0]}: is given twice; give it once")
+            before.update(changes)
     return list(merged.values())
 
 
@@ -89,6 +91,8 @@ def _parsed(holdings: Holdings, section: Section, name: str, text: str) -> str:
         return row.type.format(row.parse(section.owner, text, name))
     if not isinstance(section, Guest) or section.owner == "defaults" or holdings.globals.restrict_new_property_names:
         raise UnknownProperty(section.owner, name, "see: chyves list properties")
+    if name in FACTS:
+        raise ChyvesError(f"{section.owner}: {name}: is what guests are chosen by ({name}=...); choose another name")
     return text
 
 

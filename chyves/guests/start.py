@@ -19,20 +19,20 @@ from chyves.host.undo import Undo
 from chyves.network.plan import Step, for_start, made_taps
 from chyves.network.taps import carry_out
 from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.targets import Target, named
 
 
-def start(host: Host, guest: Sequence[str] | str, iso: str | None = None) -> None:
+def start(host: Host, guest: Target, iso: str | None = None) -> None:
     """Start guests, each under its lock; returns when every one's bhyve is up or has said why not."""
     holdings = Holdings.read(host)
     wanted = holdings.find(guest)
     prepare.medium_path(holdings, iso)
-    if guest == "all":
-        wanted = [holding for holding in wanted if _startable(host, holding)]
+    wanted = [holding for holding in wanted if holding.name in named(guest) or _startable(host, holding)]
     each(host, wanted, lambda holding: _start(host, holding.name, iso))
 
 
 def _startable(host: Host, holding: GuestHolding) -> bool:
-    """Whether `all` means it: neither a template nor running already."""
+    """Whether there is anything to start for who did not name it: neither a template nor running already."""
     return running.supervisor(host, holding.name) is None and not holding.properties.template
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -13,19 +12,19 @@ from chyves.guests.leftovers import settle_guest
 from chyves.guests.reclaim import clear
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.targets import Target, named
 
 PATIENCE = 10
 """Seconds that each step of pulling the plug is given."""
 
 
-def stop(host: Host, guest: Sequence[str] | str, how: str | None = None) -> None:
+def stop(host: Host, guest: Target, how: str | None = None) -> None:
     """Stop guests; with `force` at once, else by their ACPI button, waiting stop_timeout seconds for each.
 
     All buttons are pressed before the first is waited for.
     """
     wanted = Holdings.read(host).find(guest)
-    if guest == "all":
-        wanted = [holding for holding in wanted if running.recorded_of(host, holding.name)]
+    wanted = [holding for holding in wanted if holding.name in named(guest) or running.recorded_of(host, holding.name)]
     if how == "force":
         each(host, wanted, lambda holding: force_off(host, holding.name))
         return

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from chyves import names
 from chyves.errors import ChyvesError
+from chyves.guests.choose import chosen
 from chyves.host.machine import Host
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
+from chyves.targets import Target
 
 DATASET = "chyves"
 RESOURCES = {"iso": "ISO", "firmware": "Firmware"}
@@ -175,11 +177,11 @@ class Holdings:
                 f"{holding.name}: {unknown}: chyves does not know this; it is kept in {holding.file}"
             )
 
-    def find(self, wanted: Sequence[str] | str) -> list[GuestHolding]:
-        """The guests of a command's target, `all` or names, each of which must exist."""
+    def find(self, wanted: Target) -> list[GuestHolding]:
+        """The guests of a command's target (chyves.targets), each once; raises ChyvesError where a part has none."""
         if wanted == "all":
             return list(self.guests.values())
-        return [self.guest(name) for name in wanted]
+        return chosen(self, wanted)
 
     def resources(self, kind: str) -> dict[str, Path]:
         """The files of the ISO images or the firmware (`iso`, `firmware`), by name."""

@@ -32,6 +32,7 @@ USED_ELSEWHERE = {
     "disk{n}_description": "guests: disks",
     "disk{n}_notes": "guests: disks",
     "eject_iso_on_n_reboot": "guests: supervisor",
+    "groups": "guests: choose",
     "rcboot": "guests: start with the host",
     "revert_to_snapshot": "guests: start, supervisor",
     "revert_to_snapshot_method": "guests: start, supervisor",

@@ -15,6 +15,7 @@ GUEST = Arg("guest", "The guest.", check=names.guest, complete="guests")
 CHOICE = "Guests by name, :group or property=value, with commas between them"
 GUESTS = Arg("guest", f"{CHOICE}.", check=targets.part, split=True, complete="guests")
 ALL = Arg("guest", f"{CHOICE}, or all of them.", check=targets.part, split=True, instead=("all",), complete="guests")
+ONE_GUEST = Arg("guest", "The guest; all of them unless told.", Many.OPTIONAL, check=names.guest, complete="guests")
 NEW = Arg("guest", "Names of new guests, with commas between them.", check=names.new_guest, split=True)
 OWNER = Arg("owner", f"{CHOICE}, or the host (global), or what new guests begin with (defaults).", check=targets.part,
             split=True, instead=("all", "global", "defaults"), complete="owners")  # fmt: skip
@@ -134,6 +135,13 @@ COMMANDS = (
         "chyves.guests.console:console",
         changes=False,
     ),
+    Command(
+        (GUEST, "prompt"),
+        "Read commands for one guest from a prompt, or from a script on standard input.",
+        "chyves.guests.prompt:prompt",
+        root=False,
+        changes=False,
+    ),
     shows(GUEST, "disk", "list", doc="Show a guest's disks.", run="chyves.guests.disks:show"),
     Command((GUEST, "disk", "add", SIZE), "Give a guest a further disk.", "chyves.guests.disks:add"),
     Command((GUEST, "disk", "delete", DISK), "Delete a disk.", "chyves.guests.disks:delete", asks=True),
@@ -210,6 +218,14 @@ COMMANDS = (
     ),
     shows(
         "list",
+        "processes",
+        ONE_GUEST,
+        doc="Show the processes that run guests, and what they have used.",
+        run="chyves.guests.processes:show",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
         "properties",
         doc="Show the names of the properties.",
         run="chyves.guests.get:properties",
@@ -227,6 +243,50 @@ COMMANDS = (
         doc="Show the guests, with the columns that the flags name.",
         run="chyves.guests.report:info",
         options=(*FLAGS, HEADLESS),
+    ),
+    Command(
+        ("debug", ONE_GUEST),
+        "Write what a report of a fault needs into a file, with secrets masked.",
+        "chyves.guests.debug:debug",
+        root=False,
+        changes=False,
+        options=(Option("--file", "Where; - is standard output. A new file here unless told.", "file"),),
+    ),
+    Command(
+        ("dev", Arg("function", "A function of chyves 0.2.0, which is refused.", Many.ANY)),
+        "Read Python at a prompt, with the host and its guests at hand; needs dev_mode.",
+        "chyves.guests.dev:prompt",
+        changes=False,
+    ),
+    Command(
+        ("dev", "prompt"),
+        "The same as dev.",
+        "chyves.guests.dev:prompt",
+        changes=False,
+    ),
+    Command(
+        ("dev", "lock", GUEST, Arg("seconds", "How long.")),
+        "Hold a guest's lock, to see what other commands say then; needs dev_mode.",
+        "chyves.guests.dev:lock",
+        changes=False,
+    ),
+    Command(
+        ("upgrade", Arg("branch", "master or dev, which are refused: chyves installs nothing of itself.", Many.ANY)),
+        "Tell which command brings chyves itself up to date.",
+        "chyves.resources.upgrade:upgrade",
+        root=False,
+        changes=False,
+    ),
+    Command(
+        (
+            "upgrade",
+            "check",
+            Arg("source", "A file, or an http or https address, that holds a version.", Many.ANY, complete="files"),
+        ),
+        "Compare this chyves with the version that a source has.",
+        "chyves.resources.upgrade:check",
+        root=False,
+        changes=False,
     ),
     Command(
         ("lab", "create", Arg("directory", "Where; ~/.chyves-lab unless told.", Many.OPTIONAL, complete="files")),

@@ -15,6 +15,7 @@ from chyves.names import shown
 if TYPE_CHECKING:
     from chyves.section import Section
 
+HELP = "Help"
 GROUPS = {
     "Pools": ("dataset",),
     "ISO images and firmware": ("iso", "firmware"),
@@ -24,7 +25,7 @@ GROUPS = {
     "Network": ("network",),
     "Lists": ("list", "info"),
     "The lab": ("lab",),
-    "Help": ("help", "version"),
+    HELP: ("help", "version", "debug", "upgrade", "dev"),
 }
 """The headings, in order, with the first own words of their commands; all other commands are those of guests."""
 
@@ -33,9 +34,14 @@ def groups() -> dict[str, list[Command]]:
     """The commands under their headings."""
     found: dict[str, list[Command]] = {heading: [] for heading in GROUPS}
     for row in COMMANDS:
-        first = own_words(row)[0]
-        found[next((heading for heading, words in GROUPS.items() if first[0] in words), "Guests")].append(row)
+        found[_heading(row)].append(row)
     return found
+
+
+def _heading(row: Command) -> str:
+    first, of_guests = own_words(row)[0][0], not isinstance(row.words[0], str)
+    headings = (name for name, words in GROUPS.items() if first in words and not (of_guests and name == HELP))
+    return next(headings, "Guests")
 
 
 def help_(topic: tuple[str, ...]) -> str:

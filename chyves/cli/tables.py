@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-Value = str | int | bool | None | list["Value"]
+Value = str | int | float | bool | None | list["Value"]
 
 GAP = "  "
 INDENT = "  "

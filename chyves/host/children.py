@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from chyves.host.run import Runner
 
@@ -50,3 +52,33 @@ def send(pid: int, number: int) -> None:
     """Send a signal to a child that may have ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def call(act: Callable[[], int]) -> int:
+    """Run a function in a child that has the terminal, and wait for it; its status, 128 and more for a signal's.
+
+    Ctrl-C is the child's alone: it ends, and this process goes on.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _end(act)
+        status = wait(pid)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return status if status >= 0 else 128 - status
+
+
+def _end(act: Callable[[], int]) -> NoReturn:
+    """Do it and end with its status, without what this process would do at its own end."""
+    status = 1
+    try:
+        status = act()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.run import Runner
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used: seconds of processors, bytes of memory that it has now; and its command line."""
+
+    seconds: float
+    memory: int
+    command: str
 
 
 class Processes:
@@ -37,6 +48,15 @@ class Processes:
     def find(self, command: str) -> list[int]:
         """The processes whose whole command line an extended regular expression matches (pgrep(1))."""
         return [int(pid) for pid in self.run.ask("pgrep", "-f", "-x", command, accept=(0, 1)).split()]
+
+    def usage(self, pids: Sequence[int]) -> dict[int, Usage]:
+        """What processes have used, from one ps(1); one that has ended is left out."""
+        if not pids:
+            return {}
+        columns = [word for name in ("pid", "time", "rss", "command") for word in ("-o", f"{name}=")]
+        said = self.run.ask("ps", "-ww", *columns, "-p", ",".join(map(str, pids)), accept=(0, 1))
+        lines = (line.split(maxsplit=3) for line in said.splitlines())
+        return {int(pid): Usage(_seconds(time), int(rss) * 1024, command) for pid, time, rss, command in lines}
 
     def signal(self, pid: int, number: int) -> bool:
         """Send a signal; False where the process has ended. Raises ChyvesError where it may not be sent."""
@@ -67,6 +87,12 @@ class Processes:
             if failure.code == 1 and not failure.said:
                 return None
             raise
+
+
+def _seconds(time: str) -> float:
+    """The seconds of ps(1)'s `minutes:seconds.hundredths`."""
+    minutes, _, seconds = time.rpartition(":")
+    return round(60 * int(minutes or 0) + float(seconds), 2)
 
 
 def _wait_kqueue(system: Any, pid: int, seconds: float | None) -> bool:

@@ -65,14 +65,19 @@ class Source:
 
 def read_source(word: str) -> Source:
     """Understand a user's word; raises ChyvesError where it is no address, or names no resource."""
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", word)
-    place = _address(word, match[1].lower()) if match else word
+    place = address(word)
     path = place.path if isinstance(place, Address) else place
     last = path.rpartition("/")[2]
     if not last or not path.isprintable():
         raise ChyvesError(f"{names.shown(_shown(place))}: names no file; give a file, or its address")
     name, packing = _unpacked(last)
     return Source(place, names.resource(name), packing)
+
+
+def address(word: str) -> str | Address:
+    """The address that a word is, or the word where it is a path; raises ChyvesError for an address that is wrong."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", word)
+    return _address(word, match[1].lower()) if match else word
 
 
 def _shown(place: str | Address) -> str:

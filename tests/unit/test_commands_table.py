@@ -23,11 +23,13 @@ from chyves.errors import UsageError
 MANUAL = Path(__file__).parents[2] / "man" / "chyves.8"
 EXAMPLES = {
     "assignments": ("cpu=2", "bargs=-A -H", "db"),
+    "branch": ("master", "dev"),
     "bridge": ("bridge0", "bridge32768"),
     "checksum": ("sha256=00",),
     "command": ("ls", "-l", "--", "--dry-run", ""),
     "directory": ("lab", "/tmp/a lab"),
     "disk": ("disk0", "disk12"),
+    "function": ("get_uuid",),
     "guest": ("web1", "a.b-c_d", "0", "disk0"),
     "interface": ("tap50", "vale0:p"),
     "iso": ("system.iso",),
@@ -35,6 +37,7 @@ EXAMPLES = {
     "owner": ("web1", "web-1"),
     "pool": ("tank", "zroot"),
     "property": ("cpu", "pcidev_0", "all"),
+    "seconds": ("5",),
     "size": ("20G", "8"),
     "source": ("/tmp/system.iso", "https://example.org/system.iso"),
     "topic": ("start", "cpu"),

@@ -111,7 +111,20 @@ def test_words_that_are_offered(line: str, words: set[str]) -> None:
 
 
 def test_first_word_is_a_command_or_guests() -> None:
-    literals = {"dataset", "iso", "firmware", "network", "list", "info", "lab", "help", "version"}
+    literals = {
+        "dataset",
+        "iso",
+        "firmware",
+        "network",
+        "list",
+        "info",
+        "lab",
+        "help",
+        "version",
+        "debug",
+        "dev",
+        "upgrade",
+    }
     assert offer("") == literals | {"web1", "web-1", "db", "all", "global", "defaults"}
 
 

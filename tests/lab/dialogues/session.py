@@ -30,6 +30,7 @@ from tests.lab.dialogues.state import state
 
 PROPERTY = re.compile(r"([\w.-]+): \w+=.*")
 OUTCOME = "> ! ? + -".split()
+ROLES = "supervisor|recorder|loader|bhyve"
 PROGRAM = (
     f'#!/bin/sh\nPYTHONPATH={Path(chyves.__file__).parent.parent}:$PYTHONPATH exec {sys.executable} -m chyves "$@"\n'
 )
@@ -147,12 +148,18 @@ def _constant(said: str, lab: Lab, place: Path) -> str:
 
 
 def _regular(said: str) -> str:
+    said = said.replace(sys.executable, "<python>")
     for pattern, name in (
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
         (r"\b58:9c:fc(:[0-9a-f]{2}){3}\b", "<mac>"),
-        (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}\b", "<date>"),
+        (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\d\d)?\b", "<date>"),
         (re.escape(chyves.__version__), "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),
+        (rf"(?m)(?<=[ \t])({ROLES})([ \t]+)\d+([ \t]+)\d+:[\d.]+([ \t]+)[\d.]+[KMG]?\b", r"\1\2<pid>\3<cpu>\4<memory>"),
+        (r'(?<="pid": )\d+', "<pid>"),
+        (r'(?<="cpu_seconds": )[\d.]+', "<cpu>"),
+        (r'(?<="memory": )\d+', "<memory>"),
+        (r"(?<=--report )\d+", "<number>"),
         (r"(?<=kill -s TERM )\d+|(?<=kill -s USR1 )\d+", "<pid>"),
     ):
         said = re.sub(pattern, name, said)

@@ -1,0 +1,35 @@
+"""Secrets in texts that are shown to others: what could be one is masked."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "***"
+FREE = ("notes", "uefi_vnc_client_custom_cmd", "check_for_updates_unique_id")
+"""Properties of which nobody knows what is in them."""
+
+_FREE_DISK = re.compile(r"disk[0-9]+_notes")
+_SECRET = r"[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential)[\w-]*"
+_NAME = re.compile(_SECRET, re.IGNORECASE)
+_ASSIGNED = re.compile(rf"({_SECRET}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)", re.IGNORECASE)
+_OPTION = re.compile(rf"(--?{_SECRET}\s+)([^\s-]\S*)", re.IGNORECASE)
+_LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@]*@")
+_QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?]*\?)\S+")
+
+
+def masked(text: str) -> str:
+    """A text without passwords, tokens, and the logins and queries of addresses, as far as their form betrays them."""
+    for pattern, shown in (
+        (_LOGIN, rf"\1{MASK}@"),
+        (_QUERY, rf"\1{MASK}"),
+        (_ASSIGNED, rf"\1{MASK}"),
+        (_OPTION, rf"\1{MASK}"),
+    ):
+        text = pattern.sub(shown, text)
+    return text
+
+
+def masked_value(name: str, value: str) -> str:
+    """The value of a property, masked whole where nobody knows what is in it."""
+    whole = name in FREE or _FREE_DISK.fullmatch(name) or _NAME.fullmatch(name)
+    return MASK if whole and value not in ("", "-") else masked(value)

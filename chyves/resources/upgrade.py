@@ -1,0 +1,112 @@
+"""How the program itself is brought up to date: chyves says which command does it, and asks nobody by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+
+import chyves
+from chyves.errors import ChyvesError, UsageError
+from chyves.host.machine import Host
+from chyves.names import shown
+from chyves.resources.source import Address, address
+from chyves.resources.web import WebServer
+
+LONGEST = 1 << 16
+"""Bytes of a source that are looked at: a line is all that is needed."""
+
+_VERSION = re.compile(r"(?:.*[\s=\"':v-])?([0-9]+\.[0-9]+(?:\.[0-9]+)*)[\"']?,?\s*", re.IGNORECASE)
+BRANCHES = ("master", "dev")
+
+
+def upgrade(host: Host, branch: Sequence[str] = ()) -> str:
+    """How this chyves is brought up to date; raises UsageError for a branch, which 0.2.0 fetched and installed."""
+    if branch:
+        known = f"{branch[0]}: chyves fetches and installs nothing of itself" if branch[0] in BRANCHES else ""
+        raise UsageError(f"upgrade: {known or f'{shown(branch[0])} is not possible'}; see what does it: chyves upgrade")
+    return f"chyves {chyves.__version__}\n{advice(host)}\n"
+
+
+def check(host: Host, source: Sequence[str] = ()) -> str:
+    """Whether a source that the user names has another version; raises UsageError without one."""
+    if len(source) != 1:
+        why = "chyves asks the web for nothing by itself" if not source else f"{shown(source[1])} is one word too many"
+        raise UsageError(f"upgrade check: {why}; name one file or address that holds a version")
+    text = _text(source[0])
+    theirs = version_in(text)
+    if theirs is None:
+        raise ChyvesError(f"{shown(source[0])}: no line of it ends with a version such as 0.3.0; name another source")
+    return f"chyves {chyves.__version__}\n{compared(theirs)}\n" + (f"{advice(host)}\n" if _newer(theirs) else "")
+
+
+def compared(theirs: str) -> str:
+    """What a source's version means for this program."""
+    if _newer(theirs):
+        return f"{theirs} is newer"
+    return "this is the newest" if _numbers(theirs) == _numbers(chyves.__version__) else f"{theirs} is older"
+
+
+def version_in(text: str) -> str | None:
+    """The version of the first line that ends with one, as `0.3.0`, `v0.3.0` and `version = "0.3.0"` do."""
+    return next((match[1] for line in text.splitlines() if (match := _VERSION.fullmatch(line))), None)
+
+
+def advice(host: Host) -> str:
+    """The command that brings this installation up to date."""
+    top = Path(chyves.__file__).parents[1]
+    if (top / ".git").exists():
+        return f"this is a checkout; bring it up to date with: git -C {top} pull && make -C {top} install"
+    package = _package(host, chyves.__file__)
+    if package:
+        return f"this is the package {package}; bring it up to date with: pkg upgrade {package.rpartition('-')[0]}"
+    return "this was put here by hand; bring it up to date in a checkout with: git pull && make install"
+
+
+def _package(host: Host, file: str) -> str:
+    """The package that a file is of, as pkg-which(8) tells it; empty where it is of none, or there is no pkg."""
+    try:
+        # Without -N, pkg would offer to fetch itself where it is not there yet (pkg(7)).
+        if host.run.probe("pkg", "-N")[0] != 0:
+            return ""
+        status, said = host.run.probe("pkg", "which", "-q", file)
+    except ChyvesError:
+        return ""
+    return said.strip() if status == 0 else ""
+
+
+def _newer(theirs: str) -> bool:
+    return _numbers(theirs) > _numbers(chyves.__version__)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version for comparison; zeros at the end mean nothing."""
+    numbers = [int(number) for number in re.findall(r"[0-9]+", version)]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _text(source: str) -> str:
+    """The beginning of what the user named."""
+    place = address(source)
+    try:
+        if isinstance(place, Address):
+            return _fetched(place)
+        with open(place, "rb") as file:
+            return file.read(LONGEST).decode(errors="replace")
+    except (OSError, HTTPException) as error:
+        name = place.shown if isinstance(place, Address) else shown(place)
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise ChyvesError(f"{name}: cannot be read: {reason}; name another source") from None
+
+
+def _fetched(place: Address) -> str:
+    if place.scheme not in ("http", "https"):
+        raise ChyvesError(f"{place.shown}: is fetched by import only; give an http or https address, or a file")
+    answer = WebServer(place).ask(0, "")
+    try:
+        return answer.read(LONGEST).decode(errors="replace")
+    finally:
+        answer.close()

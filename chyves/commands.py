@@ -28,6 +28,7 @@ BRIDGE = Arg("bridge", "A bridge, such as bridge0.", check=names.bridge, complet
 IN_BRIDGE = Arg(
     "bridge", "The bridge; the default one unless told.", Many.OPTIONAL, check=names.bridge, complete="bridges"
 )
+TAP = Arg("tap", "A tap, such as tap50.", check=names.tap, complete="joined")
 DISK = Arg("disk", "A disk, such as disk1.", check=names.disk, complete="disks")
 FORCE = Arg("how", "Without asking the guest: pull the plug.", Many.OPTIONAL, choices=("force",))
 FLAGS = tuple(
@@ -150,18 +151,18 @@ COMMANDS = (
         (GUEST, "disk", "resize", DISK, NEW_SIZE), "Change the size of a disk.", "chyves.guests.disks:resize", asks=True
     ),
     Command(
-        ("network", GUEST, "add", Arg("interface", "tap, tap{n} or vale{s}[:{p}].", complete="taps"), IN_BRIDGE),
-        "Give a guest a network interface.",
+        ("network", GUESTS, "add", Arg("interface", "tap, tap{n} or vale{s}[:{p}].", complete="taps"), IN_BRIDGE),
+        "Give guests a network interface: each the next tap, or one by its name.",
         "chyves.guests.interfaces:add",
     ),
     Command(
         (
             "network",
-            GUEST,
+            GUESTS,
             "remove",
             Arg("interface", "tap{n} or vale{s}[:{p}].", check=names.guest_interface, complete="taps"),
         ),
-        "Take a network interface from a guest.",
+        "Take a network interface from guests.",
         "chyves.guests.interfaces:remove",
     ),
     Command(
@@ -178,6 +179,23 @@ COMMANDS = (
         ("network", BRIDGE, "private"),
         "Leave a bridge without an interface of the host.",
         "chyves.network.bridges:private",
+    ),
+    Command(
+        ("network", BRIDGE, "join", TAP),
+        "Put a tap on a bridge, off the one that it was on.",
+        "chyves.network.bridges:join",
+    ),
+    Command(("network", BRIDGE, "unjoin", TAP), "Take a tap off a bridge.", "chyves.network.bridges:unjoin"),
+    Command(
+        (
+            "network",
+            BRIDGE,
+            "migrate",
+            Arg("target", "The bridge that gets it all.", check=names.bridge, complete="bridges"),
+        ),
+        "Move a bridge's taps and uplink to another one, and the mark that new guests join it.",
+        "chyves.network.bridges:migrate",
+        asks=True,
     ),
     Command(
         ("network", BRIDGE, "default"), "Make it the bridge that new guests join.", "chyves.network.bridges:default"

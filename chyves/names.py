@@ -124,6 +124,13 @@ def bridge(name: str) -> str:
     return name
 
 
+def tap(name: str) -> str:
+    """The name of a tap; raises BadName."""
+    if numbered(name, "tap") is None:
+        raise BadName("a tap", name, f"write tap and a number up to {HIGHEST_INTERFACE}, such as tap50")
+    return name
+
+
 def guest_interface(name: str) -> str:
     """A tap, or a port of a VALE switch, that a guest can have; raises BadName."""
     if numbered(name, "tap") is None and not _SWITCH.fullmatch(name):

@@ -11,7 +11,7 @@ from chyves.pools.holdings import Holdings
 
 
 def names(kind: str, host: Host, guest: str) -> Iterable[str]:
-    """What there is of a kind: guests, groups, isos, firmware, pools, bridges, uplinks; disks and taps of a guest."""
+    """What there is of a kind: all guests, isos, pools ..., and disks and taps of one guest."""
     try:
         return list(_names(host, kind, guest))
     except (ChyvesError, OSError):
@@ -34,6 +34,8 @@ def _names(host: Host, kind: str, guest: str) -> Iterable[str]:
         case "bridges":
             settings = holdings.globals
             return [f"bridge{number}" for number in {*settings.bridge_phy_attach, *settings.bridge_tap_members}]
+        case "joined":
+            return {tap for members in holdings.globals.bridge_tap_members.values() for tap in members}
         case "disks":
             return holdings.guest(guest).volumes
         case "taps":

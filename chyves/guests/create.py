@@ -15,7 +15,7 @@ from chyves.guests.leftovers import NEW
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import with_member
+from chyves.network.plan import is_system, with_member
 from chyves.pools.holdings import Holdings, PoolHolding, save
 from chyves.properties import Defaults, Guest
 from chyves.section import write_text
@@ -68,32 +68,37 @@ def _create(host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: 
             undo.do(lambda: host.zfs.create(f"{new}/img"))
             undo.do(lambda: host.zfs.create_volume(f"{new}/disk0", size, volume_properties(defaults)))
             undo.do(lambda: host.files.write(directory / ".config" / ".cfg", write_text(guest.text)))
-            changed = with_member(settings, defaults.bridge, guest.net_ifaces[0])
+            changed = with_member(settings, defaults.bridge, *guest.net_ifaces)
             undo.do(
-                lambda: save(host, changed, holdings.globals_file),
+                lambda: save(host, changed, holdings.globals_file) if changed.text != settings.text else None,
                 lambda: save(host, settings, holdings.globals_file),
-                f"take {guest.net_ifaces[0]} off {defaults.bridge}",
+                f"take the tap of {name} off {defaults.bridge}",
             )
             undo.do(lambda: host.zfs.rename(new, final))
         leftovers.tidy(host, pool, new)
     holdings.globals = changed
-    host.terminal.say(2, f"{name}: created, with {guest.net_ifaces[0]} on {defaults.bridge} and {guest.serial}")
+    network = "".join(f"{tap} on {defaults.bridge} and " for tap in guest.net_ifaces)
+    host.terminal.say(2, f"{name}: created, with {network}{guest.serial}")
 
 
 def _properties(holdings: Holdings, name: str, unique: Unique) -> Guest:
-    """What a new guest begins with: the defaults, and what no other guest has."""
-    tap = unique.tap()
+    """What a new guest begins with: the defaults, and what no other guest has.
+
+    In the network mode `system` it has no tap: the administrator makes one and sets net_ifaces.
+    """
     own = {
         "chyves_guest_version": Guest.chyves_guest_version.default,
         "creation": f"Created on {time.strftime('%Y%m%d-%H%M')} by chyves {__version__}",
         "description": "-",
-        "net_ifaces": tap,
+        "net_ifaces": "-",
         "notes": "-",
         "serial": unique.serial(),
-        f"{tap}_mac": unique.mac(),
         "template": "no",
         "uuid": unique.uuid(),
     }
+    if not is_system(holdings.globals):
+        tap = unique.tap()
+        own |= {"net_ifaces": tap, f"{tap}_mac": unique.mac()}
     guest = Guest(name, inherited(holdings.defaults) | own)
     if guest.loader == "uefi":
         guest = guest.with_changes(uefi_additions(guest, holdings.defaults, unique))

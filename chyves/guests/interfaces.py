@@ -2,63 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from chyves import names
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
+from chyves.network.bridges import refuse_system
 from chyves.network.plan import bridge_of, with_member, without_member
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
-from chyves.properties import Global
+from chyves.properties import Global, Guest
 
 
-def add(host: Host, guest: str, interface: str, bridge: str | None = None) -> None:
-    """Give a guest the next free tap (`tap`), a tap by its name, or a port of a VALE switch."""
-    with host.locks.hold("all", f"guest.{guest}"):
+def add(host: Host, guest: Sequence[str], interface: str, bridge: str | None = None) -> None:
+    """Give guests the next free tap each (`tap`), or an interface by its name: all of them, or none."""
+    with host.locks.hold("all", *(f"guest.{name}" for name in guest)):
         holdings = leftovers.settled(host)
-        holding = holdings.guest(guest)
-        unique = Unique.read(holdings)
-        name = unique.tap() if interface == "tap" else names.guest_interface(interface)
-        _refuse_taken(host, holdings, name)
-        changes: dict[str, str | None] = {"net_ifaces": ",".join((*holding.properties.net_ifaces, name))}
-        settings = holdings.globals
-        if name.startswith("tap"):
-            changes[f"{name}_mac"] = holding.properties.text.get(f"{name}_mac") or unique.mac()
-            settings = with_member(settings, bridge or holdings.defaults.bridge, name)
-        elif bridge is not None:
-            raise ChyvesError(f"{guest}: {name}: a port of a VALE switch is on no bridge; leave {bridge} out")
-        _write(holdings, holding, changes, settings)
-        where = bridge_of(settings, name)
-        host.terminal.say(1, f"{guest}: {name} added" + (f" on {where}" if where else "") + _later(host, guest))
+        unique, settings = Unique.read(holdings), holdings.globals
+        added: dict[str, str] = {}
+        new = []
+        for holding in _wanted(holdings, guest):
+            name = unique.tap() if interface == "tap" else names.guest_interface(interface)
+            if name in added.values() and not _is_shared(name):
+                raise ChyvesError(f"{name}: can belong to one guest only; name one, or let each have its own")
+            _refuse_taken(host, holdings, holding.name, name)
+            new.append(_given(holdings, holding, name, unique))
+            settings = _joined(holdings, settings, holding.name, name, bridge)
+            added[holding.name] = name
+        _write(holdings, new, settings)
+        for owner, name in added.items():
+            where = bridge_of(settings, name)
+            host.terminal.say(1, f"{owner}: {name} added" + (f" on {where}" if where else "") + _later(host, owner))
 
 
-def remove(host: Host, guest: str, interface: str) -> None:
-    """Take an interface from a guest and off its bridge."""
-    with host.locks.hold("all", f"guest.{guest}"):
+def remove(host: Host, guest: Sequence[str], interface: str) -> None:
+    """Take an interface from guests and off its bridge; all of them have it, or none changes."""
+    with host.locks.hold("all", *(f"guest.{name}" for name in guest)):
         holdings = leftovers.settled(host)
-        holding = holdings.guest(guest)
-        mine = holding.properties.net_ifaces
-        if interface not in mine:
-            raise ChyvesError(f"{guest}: {interface}: the guest does not have it (it has: {', '.join(mine) or 'none'})")
-        rest = ",".join(name for name in mine if name != interface) or "-"
-        changes = {"net_ifaces": rest, f"{interface}_mac": None}
-        _write(holdings, holding, changes, without_member(holdings.globals, interface))
-        host.terminal.say(1, f"{guest}: {interface} removed" + _later(host, guest))
+        new = [_bereft(holdings, holding, interface) for holding in _wanted(holdings, guest)]
+        _write(holdings, new, without_member(holdings.globals, interface))
+        for owner in guest:
+            host.terminal.say(1, f"{owner}: {interface} removed" + _later(host, owner))
+
+
+def _wanted(holdings: Holdings, guest: Sequence[str]) -> list[GuestHolding]:
+    """The guests of the line; refuses all where the administrator plans the network."""
+    found = holdings.find(guest)
+    refuse_system(holdings, guest[0])
+    return found
+
+
+def _given(holdings: Holdings, holding: GuestHolding, name: str, unique: Unique) -> tuple[Guest, Guest]:
+    """A guest's properties without and with a further interface."""
+    before = holding.properties
+    changes: dict[str, str | None] = {"net_ifaces": ",".join((*before.net_ifaces, name))}
+    if is_tap(name):
+        changes[f"{name}_mac"] = before.text.get(f"{name}_mac") or unique.mac()
+    return before, _placed(holdings, holding, changes)
+
+
+def _bereft(holdings: Holdings, holding: GuestHolding, interface: str) -> tuple[Guest, Guest]:
+    """A guest's properties with and without an interface."""
+    before = holding.properties
+    mine = before.net_ifaces
+    if interface not in mine:
+        have = ", ".join(mine) or "none"
+        raise ChyvesError(f"{holding.name}: {interface}: the guest does not have it (it has: {have})")
+    rest = ",".join(name for name in mine if name != interface) or "-"
+    return before, _placed(holdings, holding, {"net_ifaces": rest, f"{interface}_mac": None})
+
+
+def _placed(holdings: Holdings, holding: GuestHolding, changes: Mapping[str, str | None]) -> Guest:
+    """A guest's properties with changes, and with the places of its other devices kept."""
+    holding.properties = prepare.placed(holdings, holding).with_changes(changes)
+    return prepare.placed(holdings, holding)
+
+
+def is_tap(interface: str) -> bool:
+    """Whether an interface of a guest is a tap, and not a port of a VALE switch."""
+    return names.numbered(interface, "tap") is not None
+
+
+def _joined(holdings: Holdings, settings: Global, guest: str, name: str, bridge: str | None) -> Global:
+    """The host's properties with a new tap on its bridge."""
+    if is_tap(name):
+        return with_member(settings, bridge or holdings.defaults.bridge, name)
+    if bridge is not None:
+        raise ChyvesError(f"{guest}: {name}: a port of a VALE switch is on no bridge; leave {bridge} out")
+    return settings
+
+
+def _is_shared(name: str) -> bool:
+    """Whether several guests can have an interface: on a VALE switch without a port each gets its own."""
+    return not is_tap(name) and ":" not in name
+
+
+def _refuse_taken(host: Host, holdings: Holdings, guest: str, name: str) -> None:
+    """Refuse an interface that the guest has already, or that another has and cannot share."""
+    for other, properties in holdings.each_properties(host.terminal.warn).items():
+        if name in properties.net_ifaces and (other == guest or not _is_shared(name)):
+            raise ChyvesError(f"{name}: belongs to {other}; take it away first: chyves network {other} remove {name}")
 
 
 def _later(host: Host, guest: str) -> str:
     return "; this takes effect at its next start" if running.supervisor(host, guest) is not None else ""
 
 
-def _refuse_taken(host: Host, holdings: Holdings, name: str) -> None:
-    for other, properties in holdings.each_properties(host.terminal.warn).items():
-        if name in properties.net_ifaces:
-            raise ChyvesError(f"{name}: belongs to {other}; take it away first: chyves network {other} remove {name}")
-
-
-def _write(holdings: Holdings, holding: GuestHolding, changes: dict[str, str | None], settings: Global) -> None:
-    """Write the guest and the bridges' lists, both or neither, with the places of the other devices kept."""
-    before = holding.properties
-    holding.properties = prepare.placed(holdings, holding).with_changes(changes)
-    together.write(holdings, [before, holdings.globals], [prepare.placed(holdings, holding), settings])
+def _write(holdings: Holdings, guests: Sequence[tuple[Guest, Guest]], settings: Global) -> None:
+    """Write the guests and the bridges' lists: all of them, or none."""
+    old, new = [before for before, _ in guests], [after for _, after in guests]
+    together.write(holdings, [*old, holdings.globals], [*new, settings])

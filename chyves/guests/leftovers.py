@@ -15,6 +15,7 @@ from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.network import change
 from chyves.network.plan import without_member
 from chyves.pools import together
 from chyves.pools.holdings import Holdings, PoolHolding, save
@@ -52,6 +53,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
     if holdings.pools:
         found = _restore(host, holdings)
         _sweep(host, holdings)
+        _move_on(host, holdings)
         for pool in holdings.pools.values():
             for unfinished in (NEW, OLD):
                 found |= _clear(host, holdings, pool, unfinished)
@@ -65,6 +67,20 @@ def _restore(host: Host, holdings: Holdings) -> bool:
         host.terminal.warn(f"{', '.join(owners)}: a change of properties did not come to its end; it is taken back")
         holdings.forget_properties()
     return bool(owners)
+
+
+def _move_on(host: Host, holdings: Holdings) -> None:
+    """Bring interfaces that were moving to their bridges; what cannot be is told and left for the next command."""
+    try:
+        concern = change.settle(holdings)
+    except ChyvesError as error:
+        host.terminal.warn(f"a change of the network did not come to its end, and cannot be finished: {error}")
+    else:
+        if concern is not None:
+            moved = ", ".join(concern.interfaces)
+            host.terminal.warn(
+                f"{moved}: a change of the network did not come to its end; all is as the properties say"
+            )
 
 
 def _sweep(host: Host, holdings: Holdings) -> None:

@@ -16,7 +16,7 @@ from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import Step, for_start, made_taps
+from chyves.network.plan import Step, for_start, held_taps
 from chyves.network.taps import carry_out
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.targets import Target, named
@@ -52,8 +52,9 @@ def _start(host: Host, name: str, iso: str | None) -> None:
         prepare.keep_slots(holdings, holding)
         for warning in launch.warnings:
             host.terminal.warn(warning)
-        steps = for_start(name, holding.properties.net_ifaces, holdings.globals, host.interfaces.all())
-        taps = made_taps(steps)
+        existing, interfaces = host.interfaces.all(), holding.properties.net_ifaces
+        steps = for_start(name, interfaces, holdings.globals, existing)
+        taps = held_taps(steps, interfaces, existing)
         with Undo() as undo:
             undo.do(lambda: _claim(host, name, taps), lambda: _give_up(host, name), f"free what {name} held")
             undo.do(lambda: _interfaces(host, steps))

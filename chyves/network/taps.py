@@ -8,12 +8,15 @@ from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interfaces
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import Step
+from chyves.network.plan import GROUP, Step
 
 
-def _act(interfaces: Interfaces, words: tuple[str, ...]) -> None:
-    verb, *rest = words
+def act(interfaces: Interfaces, words: tuple[str, ...]) -> None:
+    """Do what a step says, which may be nothing."""
+    verb, *rest = words or ("",)
     match verb:
+        case "":
+            pass
         case "create":
             interfaces.create(*rest)
         case "destroy":
@@ -34,29 +37,39 @@ def _take_back(interfaces: Interfaces, words: tuple[str, ...]) -> None:
     """Take a step back, unless somebody (a supervisor that failed) has done so already."""
     if not words:
         return
-    verb, name, *member = words
+    verb, name, *rest = words
     existing = interfaces.all()
-    if name in existing and (verb != "leave" or member[0] in existing[name].members):
-        _act(interfaces, words)
+    there = existing.get(name)
+    needed = {
+        "create": there is None,
+        "destroy": there is not None and GROUP in there.groups,
+        "join": there is not None and rest[:1] != [] and rest[0] in existing and rest[0] not in there.members,
+        "leave": there is not None and rest[:1] != [] and rest[0] in there.members,
+    }
+    if needed.get(verb, there is not None):
+        act(interfaces, words)
 
 
 def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> None:
     """Do the steps, each with its way back."""
     for step in steps:
         undo.do(
-            lambda step=step: _act(host.interfaces, step.act),  # type: ignore[misc]
+            lambda step=step: act(host.interfaces, step.act),  # type: ignore[misc]
             lambda step=step: _take_back(host.interfaces, step.back),  # type: ignore[misc]
             " ".join(step.back) or "go back",
         )
 
 
 def take_down(host: Host, taps: Iterable[str]) -> None:
-    """Destroy the taps of a guest that has ended, those that are still there; raises ChyvesError, after all of them."""
+    """Destroy the taps of a guest that has ended, those that are still there; raises ChyvesError, after all of them.
+
+    One that is not in the group of chyves is somebody else's by now, and is left alone.
+    """
     taps = list(taps)
     existing = host.interfaces.all() if taps else {}
     problems = []
     for tap in taps:
-        if tap not in existing:
+        if tap not in existing or GROUP not in existing[tap].groups:
             continue
         try:
             if existing[tap].opened_by is not None and not host.dry:

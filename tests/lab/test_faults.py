@@ -30,6 +30,15 @@ class Operation(NamedTuple):
     crash: bool = False
 
 
+LIVE = (
+    ("network", "bridge0", "attach", "em1"),
+    ("network", "bridge1", "attach", "em0"),
+    ("network", "bridge1", "join", "tap51"),
+    ("lab", "shell", "ifconfig", "tap50", "create", "group", "chyves", "up"),
+    ("lab", "shell", "ifconfig", "bridge0", "addm", "tap50"),
+)
+"""The tap of guest a is on bridge0; that of guest b is on bridge1, which does not exist yet."""
+
 OPERATIONS = {
     "create": Operation(("new", "create", "64M")),
     "delete": Operation(("a", "delete", "--yes")),
@@ -48,6 +57,9 @@ OPERATIONS = {
         (("network", "bridge0", "attach", "em0"),),
         ("network", "bridge0", "attach", "em1"),
     ),
+    "bridge join": Operation(("network", "bridge1", "join", "tap50"), LIVE),
+    "bridge unjoin": Operation(("network", "bridge0", "unjoin", "tap50"), LIVE),
+    "bridge migrate": Operation(("network", "bridge0", "migrate", "bridge1", "--yes"), LIVE),
     "reclaim": Operation(("a", "reclaim"), (("a", "start"),), crash=True),
 }
 

@@ -40,6 +40,8 @@ EXAMPLES = {
     "seconds": ("5",),
     "size": ("20G", "8"),
     "source": ("/tmp/system.iso", "https://example.org/system.iso"),
+    "tap": ("tap50",),
+    "target": ("bridge1",),
     "topic": ("start", "cpu"),
     "uplink": ("em0", "vlan10"),
 }

@@ -36,6 +36,7 @@ def has(kind: str, of: str) -> Iterable[str]:
         "pools": ["tank"],
         "bridges": ["bridge0"],
         "uplinks": ["em0"],
+        "joined": ["tap50", "tap51"],
     }[kind]
 
 
@@ -76,8 +77,14 @@ def offer(line: str) -> set[str]:
         ("db disk delete ", set()),
         ("network web1 remove tap", {"tap", "tap50"}),
         ("network web1 add tap b", {"bridge0"}),
-        ("network bridge0 ", {"attach", "private", "default", "add", "remove"}),
+        (
+            "network bridge0 ",
+            {"attach", "private", "default", "join", "unjoin", "migrate", "add", "remove"},
+        ),
         ("network bridge0 attach ", {"em0"}),
+        ("network bridge0 unjoin ", {"tap50", "tap51"}),
+        ("network bridge0 migrate ", {"bridge0"}),
+        ("network web1,w", {"web1,web-1"}),
         ("iso delete ", {"a.iso"}),
         ("firmware delete ", {"F.fd"}),
         ("dataset ", {"tank"}),

@@ -6,7 +6,7 @@ import pytest
 
 from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interface
-from chyves.network.plan import Step, bridge_of, for_start, free_number, with_member, without_member
+from chyves.network.plan import Step, bridge_of, for_start, free_number, held_taps, with_member, without_member
 from chyves.properties import Global
 
 LISTS = {"bridge0_tap_members": "tap5,tap50", "bridge1_tap_members": "tap6", "bridge0_phy_attach": "em0"}
@@ -43,6 +43,37 @@ def test_a_tap_gets_the_mtu_of_its_bridge_before_it_joins() -> None:
     assert steps.index(Step(("set_mtu", "tap50", "9000"))) < steps.index(
         Step(("join", "bridge0", "tap50"), ("leave", "bridge0", "tap50"))
     )
+
+
+def test_a_tap_gets_what_the_uplink_gives_a_bridge_that_has_no_member_yet() -> None:
+    jumbo = {"em0": Interface("em0", mtu=9000), "bridge0": Interface("bridge0")}
+    wanted = Step(("set_mtu", "tap50", "9000"))
+    assert wanted in for_start("web1", ["tap50"], settings(), jumbo)
+    assert wanted in for_start("web1", ["tap50"], settings(), {"em0": jumbo["em0"]})
+    private = for_start("web1", ["tap50"], settings(bridge0_phy_attach="private"), jumbo)
+    assert not any(step.act[0] == "set_mtu" for step in private)
+
+
+def test_a_tap_that_is_there_gets_its_mtu_back() -> None:
+    existing = there(Interface("bridge0", members=("em0",)), Interface("tap50", mtu=9000))
+    assert Step(("set_mtu", "tap50", "1500"), ("set_mtu", "tap50", "9000")) in for_start(
+        "web1", ["tap50"], settings(), existing
+    )
+
+
+def test_a_guest_holds_the_taps_that_are_made_for_it_or_were_left_of_it() -> None:
+    existing = there(Interface("tap5", groups=("tap", "chyves")), Interface("tap6", groups=("tap",)))
+    interfaces = ["tap5", "tap50", "tap6", "vale0"]
+    steps = for_start("web1", interfaces, settings(), existing)
+    assert held_taps(steps, interfaces, existing) == ["tap5", "tap50"]
+
+
+def test_two_bridges_two_uplinks_and_two_taps_of_one_guest() -> None:
+    host = there(Interface("em1", mtu=9000))
+    steps = for_start("web1", ["tap50", "tap6"], settings(bridge1_phy_attach="em1"), host)
+    joined = [step.act[1:] for step in steps if step.act[0] == "join"]
+    assert joined == [("bridge0", "em0"), ("bridge0", "tap50"), ("bridge1", "em1"), ("bridge1", "tap6")]
+    assert [step.act for step in steps if step.act[0] == "set_mtu"] == [("set_mtu", "tap6", "9000")]
 
 
 def test_two_taps_on_one_bridge_make_it_once() -> None:
@@ -83,6 +114,12 @@ def test_an_interface_is_on_one_bridge() -> None:
     moved = with_member(settings(), "bridge1", "tap50")
     assert moved.bridge_tap_members == {0: ("tap5",), 1: ("tap6", "tap50")}
     assert without_member(moved, "tap5").get("bridge0_tap_members") == "-"
+
+
+def test_in_system_mode_the_lists_stay_as_they_are() -> None:
+    system = settings(network_design_mode="system")
+    assert with_member(system, "bridge1", "tap9") is system
+    assert without_member(system, "tap5") is system
 
 
 def test_numbers_are_taken_from_the_offset_on() -> None:

@@ -37,7 +37,7 @@ def meant(line: str) -> tuple[str, dict[str, object]]:
         ("a,b set cpu=1 c cpu=2", "set_properties", {"owner": ("a", "b"), "assignments": ("cpu=1", "c", "cpu=2")}),
         ("iso list", "show", {"kind": "iso"}),
         ("firmware import /tmp/F.fd", "fetch", {"kind": "firmware", "source": "/tmp/F.fd"}),
-        ("network web1 add tap bridge1", "add", {"guest": "web1", "interface": "tap", "bridge": "bridge1"}),
+        ("network web1 add tap bridge1", "add", {"guest": ("web1",), "interface": "tap", "bridge": "bridge1"}),
         ("network bridge0 attach em0", "attach", {"bridge": "bridge0", "uplink": "em0"}),
         ("network bridge0 default", "default", {"bridge": "bridge0"}),
         ("web1 disk remove disk1", "delete", {"guest": "web1", "disk": "disk1"}),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -14,16 +15,16 @@ from chyves.network.plan import bridge_of, with_member, without_member
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Global, Guest
+from chyves.targets import Target
 
 
-def add(host: Host, guest: Sequence[str], interface: str, bridge: str | None = None) -> None:
+def add(host: Host, guest: Target, interface: str, bridge: str | None = None) -> None:
     """Give guests the next free tap each (`tap`), or an interface by its name: all of them, or none."""
-    with host.locks.hold("all", *(f"guest.{name}" for name in guest)):
-        holdings = leftovers.settled(host)
+    with _held(host, guest) as (holdings, wanted):
         unique, settings = Unique.read(holdings), holdings.globals
         added: dict[str, str] = {}
         new = []
-        for holding in _wanted(holdings, guest):
+        for holding in wanted:
             name = unique.tap() if interface == "tap" else names.guest_interface(interface)
             if name in added.values() and not _is_shared(name):
                 raise ChyvesError(f"{name}: can belong to one guest only; name one, or let each have its own")
@@ -37,21 +38,25 @@ def add(host: Host, guest: Sequence[str], interface: str, bridge: str | None = N
             host.terminal.say(1, f"{owner}: {name} added" + (f" on {where}" if where else "") + _later(host, owner))
 
 
-def remove(host: Host, guest: Sequence[str], interface: str) -> None:
+def remove(host: Host, guest: Target, interface: str) -> None:
     """Take an interface from guests and off its bridge; all of them have it, or none changes."""
-    with host.locks.hold("all", *(f"guest.{name}" for name in guest)):
-        holdings = leftovers.settled(host)
-        new = [_bereft(holdings, holding, interface) for holding in _wanted(holdings, guest)]
+    with _held(host, guest) as (holdings, wanted):
+        new = [_bereft(holdings, holding, interface) for holding in wanted]
         _write(holdings, new, without_member(holdings.globals, interface))
-        for owner in guest:
-            host.terminal.say(1, f"{owner}: {interface} removed" + _later(host, owner))
+        for holding in wanted:
+            host.terminal.say(1, f"{holding.name}: {interface} removed" + _later(host, holding.name))
 
 
-def _wanted(holdings: Holdings, guest: Sequence[str]) -> list[GuestHolding]:
-    """The guests of the line; refuses all where the administrator plans the network."""
-    found = holdings.find(guest)
-    refuse_system(holdings, guest[0])
-    return found
+@contextmanager
+def _held(host: Host, guest: Target) -> Iterator[tuple[Holdings, list[GuestHolding]]]:
+    """The guests of the line, locked; refuses all where the administrator plans the network."""
+    with ExitStack() as stack:
+        stack.enter_context(host.locks.hold("all"))
+        holdings = leftovers.settled(host)
+        wanted = holdings.find(guest)
+        stack.enter_context(host.locks.hold(*(f"guest.{holding.name}" for holding in wanted)))
+        refuse_system(holdings, wanted[0].name)
+        yield holdings, wanted
 
 
 def _given(holdings: Holdings, holding: GuestHolding, name: str, unique: Unique) -> tuple[Guest, Guest]:

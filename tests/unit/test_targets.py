@@ -112,7 +112,7 @@ def test_values_are_compared_as_what_they_are(term: str, text: str | None, holds
         ("global+cpu=1 stop", "global: is no guest; name one"),
         (":web console", ":web: console takes one guest; give one"),
         ("cpu=1 disk list", "cpu=1: disk list takes one guest; give one"),
-        ("network :web add tap", ":web: network add takes one guest; give one"),
+        (":web disk add 1G", ":web: disk add takes one guest; give one"),
         (":web create 1G", ":web: is no name for a guest: use letters, digits, dots, dashes and underscores"),
     ],
 )

@@ -93,8 +93,28 @@ _ZFS = {
     "hold": Command("holds", "hold", ("hold [-r] <tag> <snapshot> ...",)),
     "holds": Command("holds", "holds", ("holds [-rHp] <snapshot> ...",), reads=True),
     "release": Command("holds", "release", ("release [-r] <tag> <snapshot> ...",)),
-    "send": Command("streams", "send", ("send <snapshot>",)),
-    "receive": Command("streams", "receive", ("receive <filesystem|volume|snapshot>",)),
+    "send": Command(
+        "send",
+        "send",
+        (
+            "send [-DLPbcehnpsVvw] [-i|-I snapshot]",
+            "    [-R [-X dataset[,dataset]...]]     <snapshot>",
+            "send [-DnVvPLecw] [-i snapshot|bookmark] <filesystem|volume|snapshot>",
+            "send [-nVvPe] -t <receive_resume_token>",
+        ),
+    ),
+    "receive": Command(
+        "receive",
+        "receive",
+        (
+            "receive [-vMnsFhu]",
+            "    [-o <property>=<value>] ... [-x <property>] ...",
+            "    <filesystem|volume|snapshot>",
+            "receive [-vMnsFhu] [-o <property>=<value>] ... [-x <property>] ...",
+            "    [-d | -e] <filesystem>",
+            "receive -A <filesystem|volume>",
+        ),
+    ),
 }
 _ZPOOL = {
     "version": Command("version", "of_zpool", ("version",)),

@@ -87,6 +87,7 @@ def _copy(source: str, target: str, mounted: Collection[str], links: dict[int, s
 def _copy_leaf(source: str, target: str, status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(source), target)
+        _copy_times(source, target)
     elif stat.S_ISREG(status.st_mode):
         copy_volume(source, target)
         _copy_mode(source, target)
@@ -104,8 +105,8 @@ def _copy_mode(source: str, target: str) -> None:
 
 
 def _copy_times(source: str, target: str) -> None:
-    status = os.stat(source)
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    status = os.lstat(source)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
 def _copy_data(reader: int, writer: int) -> None:

@@ -132,6 +132,8 @@ def drop(state: State, dataset: Dataset) -> None:
     """Forget a dataset with its properties and holds."""
     state.db.execute("DELETE FROM dataset WHERE id = ?", (dataset.id,))
     state.db.execute("DELETE FROM property WHERE dataset = ?", (dataset.id,))
+    state.db.execute("DELETE FROM received WHERE dataset = ?", (dataset.id,))
+    state.db.execute("DELETE FROM partial WHERE dataset = ?", (dataset.id,))
     state.db.execute("DELETE FROM hold WHERE snapshot = ?", (dataset.id,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chyves.lab.zfs import busy, datasets, mounts, names, properties, sizes
+from chyves.lab.zfs import busy, datasets, locking, mounts, names, properties, sizes
 from chyves.lab.zfs.datasets import BOOKMARK, FILESYSTEM, HEADS, SNAPSHOT, VOLUME, Dataset
 from chyves.lab.zfs.options import Options
 from chyves.lab.zfs.refusals import Refused, cannot
@@ -106,6 +106,7 @@ def all_of(state: State, doomed: Sequence[Dataset], force: bool = False, phrase:
     held = [one for one in doomed if one.kind == SNAPSHOT and datasets.held(state, one.id)]
     if held:
         raise Refused("\n".join(f"cannot destroy {phrase.format(one.name)}: {_held(state, one)}" for one in held))
+    _refuse_sent(state, [one for one in doomed if one.kind == SNAPSHOT], phrase)
     _refuse_open(state, [one for one in doomed if one.kind == VOLUME])
     mounts.refuse_if_used(state, [one for one in doomed if one.kind == FILESYSTEM], force)
     changed: set[str] = set()
@@ -131,6 +132,13 @@ def _held(state: State, snapshot: Dataset) -> str:
     if properties.at_least(state.lab.release, "15.0"):
         return f"it's being held. Run 'zfs holds -r {snapshot.name}' to see holders."
     return "dataset is busy"
+
+
+def _refuse_sent(state: State, snapshots: Sequence[Dataset], phrase: str) -> None:
+    for one in snapshots:
+        with locking.tried(state.stored(one.id)) as free:
+            if not free:
+                raise Refused(f"cannot destroy {phrase.format(one.name)}: dataset is busy")
 
 
 def _refuse_open(state: State, volumes: Sequence[Dataset]) -> None:

@@ -110,7 +110,8 @@ def _rows(one: Dataset, columns: list[Column] | None, worth: Values, release: st
         shown, source = worth.shown(one, column, exact)
         if shown is None and columns is None:
             continue
-        yield Row(one.name, column.name, "-" if shown is None else shown, source)
+        received = worth.received(one, column.name, exact)
+        yield Row(one.name, column.name, "-" if shown is None else shown, source, received)
 
 
 def _everything(one: Dataset, worth: Values, release: str) -> list[Column]:
@@ -121,7 +122,7 @@ def _everything(one: Dataset, worth: Values, release: str) -> list[Column]:
 def _user_row(one: Dataset, word: str, worth: Values, exact: bool) -> Row:
     if properties.is_user(word):
         value, source = worth.user(one, word)
-        return Row(one.name, word, value, source)
+        return Row(one.name, word, value, source, worth.received(one, word, exact))
     counted = worth.since(one, word, exact)
     return Row(one.name, word, counted or "-", "local" if counted else "-")
 

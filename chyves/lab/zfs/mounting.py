@@ -69,15 +69,14 @@ def _mount(state: State, one: Dataset) -> None:
 
 
 def _mount_all(state: State) -> int:
-    status = 0
     with state.changing():
         mount_automatic(state, Choice(state, [], [FILESYSTEM], None, False).found)
-    return status
+    return 0
 
 
-def mount_automatic(state: State, systems: Sequence[Dataset]) -> None:
-    """Mount the file systems that `canmount=on` and a mountpoint make mountable, parents first."""
-    settings = Settings(state)
+def mount_automatic(state: State, systems: Sequence[Dataset]) -> bool:
+    """Mount the file systems that `canmount=on` and a mountpoint make mountable, parents first; whether all are."""
+    settings, able = Settings(state), True
     waiting = [
         (place, one)
         for one in systems
@@ -87,8 +86,10 @@ def mount_automatic(state: State, systems: Sequence[Dataset]) -> None:
         complaint = mounts.obstacle(state, one, settings, place)
         if complaint:
             print(complaint, file=sys.stderr)
+            able = False
         else:
             mounts.mount(state, one, place)
+    return able
 
 
 def unmount(state: State, words: Sequence[str]) -> int:

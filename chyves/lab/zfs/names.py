@@ -16,6 +16,11 @@ def head(name: str) -> str:
     return name.replace("#", "@").split("@", 1)[0]
 
 
+def tag(name: str) -> str:
+    """The part of a snapshot's name behind `@`."""
+    return name.partition("@")[2]
+
+
 def parent(name: str) -> str | None:
     """The file system above; None for a pool."""
     above, slash, _ = name.rpartition("/")

@@ -149,7 +149,7 @@ def inherit(state: State, words: Sequence[str]) -> int:
             reason = "property doesn't apply to datasets of this type"
             raise Refused(f"cannot inherit {name} for '{one.name}': {reason}")
         family = [one, *_below(state, one)] if "r" in options else [one]
-        _inherit(state, one, [each for each in family if not row or checks.fits(row, each.kind)], name)
+        _inherit(state, one, [each for each in family if not row or checks.fits(row, each.kind)], name, "S" in options)
 
     return _each(state, operands, change)
 
@@ -170,8 +170,8 @@ def _refuse_not_inherited(row: properties.Property, word: str, received: bool) -
         raise Refused(f"'{word}' property cannot be reverted to a received value")
 
 
-def _inherit(state: State, top: Dataset, family: Sequence[Dataset], name: str) -> None:
+def _inherit(state: State, top: Dataset, family: Sequence[Dataset], name: str, to_received: bool) -> None:
     before = Settings(state, _PLACING)
     for one in family:
-        settings.unset(state, one, name)
+        settings.unset(state, one, name, to_received)
     follow(state, top, {name: ""}, before)

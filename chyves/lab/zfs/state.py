@@ -5,14 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from chyves.lab.place import Lab
-from chyves.lab.zfs import journal
+from chyves.lab.zfs import journal, locking
 from chyves.lab.zfs.journal import Step
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE pool (
     name TEXT PRIMARY KEY, guid INTEGER NOT NULL, size INTEGER NOT NULL, devices TEXT NOT NULL, altroot TEXT NOT NULL,
@@ -30,6 +31,13 @@ CREATE TABLE property (
 CREATE TABLE hold (snapshot INTEGER NOT NULL, tag TEXT NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (snapshot, tag));
 CREATE TABLE journal (
     step INTEGER PRIMARY KEY, act TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL);
+"""
+# What came with `zfs receive`: properties of received datasets, and receptions that can be taken up again.
+_SCHEMA_2 = """
+CREATE TABLE received (
+    dataset INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, hidden INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (dataset, name)) WITHOUT ROWID;
+CREATE TABLE partial (dataset INTEGER PRIMARY KEY, begin TEXT NOT NULL, made INTEGER NOT NULL);
 """
 
 
@@ -60,7 +68,8 @@ class State:
         self.volumes = f"{self.root}/dev/zvol"
         self.steps: list[Step] = []
         path = f"{lab.state}/zfs.db"
-        os.makedirs(f"{self.store}/staging", exist_ok=True)
+        for place in ("staging", "receiving"):
+            os.makedirs(f"{self.store}/{place}", exist_ok=True)
         self.db = sqlite3.connect(_how_to_open(path), timeout=60, isolation_level=None, uri=True)
         if self.db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             self._found()
@@ -72,9 +81,11 @@ class State:
 
     def _found(self) -> None:
         with self._locked():
-            if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            found = self.db.execute("PRAGMA user_version").fetchone()[0]
+            if found == 0:
                 self.db.execute("PRAGMA journal_mode = WAL")
-                self.db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            missing = "".join([_SCHEMA, _SCHEMA_2][found:])
+            self.db.executescript(f"BEGIN; {missing} PRAGMA user_version = {_VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Let go of the database."""
@@ -106,6 +117,7 @@ class State:
             self._do_steps()
             for leftover in os.listdir(f"{self.store}/staging"):
                 journal.remove(f"{self.store}/staging/{leftover}")
+            self._clear_receptions()
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -117,6 +129,14 @@ class State:
             finally:
                 self.steps = []
             self._do_steps()
+
+    def _clear_receptions(self) -> None:
+        """Remove what was received by commands that were killed; those that live hold a lock on theirs."""
+        for name in os.listdir(f"{self.store}/receiving"):
+            place = f"{self.store}/receiving/{name}"
+            with locking.tried(place) as free:
+                if free:
+                    journal.remove(place)
 
     def then(self, act: str, source: str, target: str = "", number: int = 0) -> None:
         """Have a change of files done once this command's change of state is committed."""
@@ -135,6 +155,20 @@ class State:
     def staged(self, dataset: int) -> str:
         """Where data of a dataset that is being made are put together."""
         return f"{self.store}/staging/{dataset}"
+
+    @contextmanager
+    def receiving(self) -> Iterator[str]:
+        """A directory for what comes in by `zfs receive`, which may take its time while others change things."""
+        with ExitStack() as held:
+            with self._locked():
+                place = tempfile.mkdtemp(dir=f"{self.store}/receiving")
+                held.callback(journal.remove, place)
+                held.enter_context(locking.shared([place]))
+            yield place
+
+    def partial(self, dataset: int) -> str:
+        """Where the received part of a stream for a dataset is kept, to be completed later."""
+        return f"{self.store}/partial-{dataset}"
 
     def stored(self, dataset: int) -> str:
         """Where data of a dataset are that has no place in the host's tree."""

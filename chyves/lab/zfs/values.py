@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
-from chyves.lab.zfs import checks, datasets, names, properties, sizes, volumes
+from chyves.lab.zfs import checks, datasets, names, properties, resuming, sizes, volumes
 from chyves.lab.zfs.datasets import SNAPSHOT, VOLUME, Dataset
 from chyves.lab.zfs.properties import NUMBER, Property
 from chyves.lab.zfs.settings import DEFAULTED, LOCAL, NO_SOURCE, Settings
@@ -26,7 +27,7 @@ _IN_BYTES = (
 _OR_NONE = ("quota", "refquota", "reservation", "refreservation")
 _FIXED_AT_CREATION = ("version", "utf8only", "normalization", "casesensitivity")
 # Known to the table and never worth anything here.
-_NEVER = ("receive_resume_token", "encryptionroot", "keystatus", "snapshots_changed")
+_NEVER = ("encryptionroot", "keystatus", "snapshots_changed")
 
 
 class Values:
@@ -57,6 +58,7 @@ class Values:
             "objsetid": lambda one: str(one.id),
             "mounted": lambda one: "yes" if one.place else "no",
             "origin": self._origin,
+            "receive_resume_token": lambda one: resuming.token_of(state, one.id),
             "clones": lambda one: ",".join(clone.name for clone in datasets.clones(state, one.id)),
             "numclones": lambda one: str(len(datasets.clones(state, one.id))),
             "userrefs": lambda one: str(datasets.held(state, one.id)),
@@ -66,6 +68,13 @@ class Values:
             "filesystem_count": lambda one: "none",
             "snapshot_count": lambda one: "none",
         }
+
+    @cached_property
+    def _received(self) -> dict[int, dict[str, str]]:
+        found: dict[int, dict[str, str]] = {}
+        for dataset, name, value in self._state.db.execute("SELECT dataset, name, value FROM received"):
+            found.setdefault(dataset, {})[name] = value
+        return found
 
     def _space(self, dataset: Dataset) -> Space:
         pool = names.pool(dataset.name)
@@ -115,6 +124,13 @@ class Values:
     def user(self, dataset: Dataset, name: str) -> tuple[str, str]:
         """The value of a user property and its source."""
         return self._settings.user(dataset, name)
+
+    def received(self, dataset: Dataset, name: str, exact: bool) -> str:
+        """The value with which a property was received, `-` where it was not."""
+        value = self._received.get(dataset.id, {}).get(name, "-")
+        row = properties.look_up(self._release, name)
+        plain = exact or value == "-" or not row or row.type != NUMBER or value == checks.NO_LIMIT
+        return value if plain else _dressed(name, int(value))
 
     def user_names(self, dataset: Dataset) -> list[str]:
         """The user properties that a dataset has or inherits."""

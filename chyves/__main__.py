@@ -55,7 +55,11 @@ def _run(words: Sequence[str]) -> int:
     result = _function(request)(*host, **request.keywords)
     if isinstance(result, int):
         return result
-    return _print("" if result is None else _shown(result, request))
+    _print("" if result is None else _shown(result, request))
+    failed: str = getattr(result, "failed", "")
+    if failed:
+        raise ChyvesError(failed)
+    return 0
 
 
 def _host(request: Request) -> tuple[object, ...]:

@@ -126,6 +126,34 @@ COMMANDS = (
     ),
     Command((ALL, "stop", FORCE), "Shut guests down.", "chyves.guests.stop:stop"),
     Command(
+        (ALL, "boot"),
+        "Start guests as the host does when it boots: by falling rcboot and then by name, each when the guests of its "
+        "rcboot_after are up; all are those whose rcboot is above 0.",
+        "chyves.guests.boot:boot",
+    ),
+    Command(
+        (
+            ALL,
+            "shutdown",
+            Arg(
+                "seconds",
+                "How long guests have to power off, before their plugs are pulled; two thirds of what rc.shutdown(8) "
+                "and init(8) give, unless told.",
+                Many.OPTIONAL,
+            ),
+        ),
+        "Stop guests as the host does when it shuts down: side by side, each after those that name it in their "
+        "rcboot_after.",
+        "chyves.guests.shutdown:shutdown",
+    ),
+    shows(
+        ALL,
+        "status",
+        doc="Show which guests run; the status is 1 where one that is named does not, or none does.",
+        run="chyves.guests.status:status",
+        options=(HEADLESS,),
+    ),
+    Command(
         (ALL, "reclaim"),
         "Destroy the VMM of guests that do not run, and free what it held.",
         "chyves.guests.reclaim:reclaim",

@@ -332,6 +332,23 @@ class Guest(Section):
         when=When.NOW,
         inherited=True,
     )
+    rcboot_after = Property(
+        Several(Named(names.guest, "guest")),
+        "-",
+        "Guests that are up before this one starts with the host, and that stop after it.",
+        example="db,dns",
+        since="0.3.0",
+        when=When.NOW,
+    )
+    rcboot_delay = Property(
+        Int(0, 3600),
+        "0",
+        "Seconds that are waited, once this guest is up, before the next one starts with the host.",
+        example="15",
+        since="0.3.0",
+        when=When.NOW,
+        inherited=True,
+    )
     revert_to_snapshot = Property(
         Maybe(SNAPSHOT, ""),
         "",

@@ -47,7 +47,7 @@ class Table:
     """Lines under heads. In JSON it is the list `name`, and a row's children are its list `nest`.
 
     `cut` shortens lines to the terminal, `paged` shows them through a pager, `bare` shows the last column alone with no
-    head, for scripts that ask for one value.
+    head, for scripts that ask for one value. `failed` is what is told on stderr after it, with status 1.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Table:
     cut: bool = False
     paged: bool = False
     bare: bool = False
+    failed: str = ""
 
 
 def plain(table: Table, width: int | None = None) -> str:

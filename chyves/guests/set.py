@@ -11,6 +11,7 @@ from chyves.errors import ChyvesError, UsageError
 from chyves.guests import leftovers, running
 from chyves.guests.create import uefi_additions
 from chyves.guests.get import owned
+from chyves.guests.order import refuse_ring
 from chyves.guests.unique import Unique, refuse_shared
 from chyves.host.machine import Host
 from chyves.pools import together
@@ -152,6 +153,12 @@ def _refuse_shared(host: Host, holdings: Holdings, new: Sequence[Section]) -> No
     everyone = {**holdings.each_properties(host.terminal.warn), **changed}
     for name, guest in changed.items():
         refuse_shared(name, guest, everyone.values())
+        if guest.rcboot_after and guest.text["rcboot_after"] != holdings.guest(name).properties.text.get(
+            "rcboot_after"
+        ):
+            for other in guest.rcboot_after:
+                holdings.guest(other)
+            refuse_ring(guest, everyone)
 
 
 def _write(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:

@@ -28,7 +28,7 @@ def start(host: Host, guest: Target, iso: str | None = None) -> None:
     wanted = holdings.find(guest)
     prepare.medium_path(holdings, iso)
     wanted = [holding for holding in wanted if holding.name in named(guest) or _startable(host, holding)]
-    each(host, wanted, lambda holding: _start(host, holding.name, iso))
+    each(host, wanted, lambda holding: start_one(host, holding.name, iso))
 
 
 def _startable(host: Host, holding: GuestHolding) -> bool:
@@ -36,7 +36,8 @@ def _startable(host: Host, holding: GuestHolding) -> bool:
     return running.supervisor(host, holding.name) is None and not holding.properties.template
 
 
-def _start(host: Host, name: str, iso: str | None) -> None:
+def start_one(host: Host, name: str, iso: str | None = None) -> None:
+    """Start a guest under its lock; returns when its bhyve is up, raises ChyvesError with what kept it."""
     with ExitStack() as alone:
         everything = alone.enter_context(ExitStack())
         everything.enter_context(host.locks.hold("all"))

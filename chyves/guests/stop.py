@@ -35,13 +35,13 @@ def stop(host: Host, guest: Target, how: str | None = None) -> None:
 def _press_quietly(host: Host, name: str) -> bool:
     """Press a guest's button; False where it could not be, which is told when its turn comes."""
     try:
-        _press(host, name)
+        press(host, name)
     except ChyvesError:
         return False
     return True
 
 
-def _press(host: Host, name: str) -> int:
+def press(host: Host, name: str) -> int:
     """Press the button through the supervisor, which also sees to it that the guest stays off; the supervisor."""
     with host.locks.hold(f"guest.{name}"):
         settle_guest(host, name)
@@ -54,18 +54,18 @@ def _press(host: Host, name: str) -> int:
 
 def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
     name, seconds = holding.name, holding.properties.stop_timeout
-    supervisor = running.supervisor(host, name) if pressed else _press(host, name)
+    supervisor = running.supervisor(host, name) if pressed else press(host, name)
     host.terminal.say(1, f"{name}: stopping")
     if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, seconds):
         raise ChyvesError(
             f"{name}: did not react to its power button within {seconds} s (stop_timeout); "
             f"try again, or pull the plug: chyves {name} stop force"
         )
-    _free_rest(host, name)
+    free_rest(host, name)
     host.terminal.say(2, f"{name}: is off")
 
 
-def _free_rest(host: Host, name: str) -> None:
+def free_rest(host: Host, name: str) -> None:
     """Free what the supervisor could not, or did not live to; raises ChyvesError for what cannot be."""
     if running.recorded_of(host, name) and not host.dry:
         with host.locks.hold(f"guest.{name}"):
@@ -75,8 +75,11 @@ def _free_rest(host: Host, name: str) -> None:
                 clear(host, name, state)
 
 
-def force_off(host: Host, name: str) -> None:
-    """Pull a guest's plug: power off by the kernel, then kill, then destroy (bhyvectl(8)); raises ChyvesError."""
+def force_off(host: Host, name: str, patience: float = PATIENCE) -> None:
+    """Pull a guest's plug: power off by the kernel, then kill, then destroy (bhyvectl(8)); raises ChyvesError.
+
+    `patience` is how many seconds each of the steps is given.
+    """
     state, supervisor = running.read(host, name), running.supervisor(host, name)
     if state is None and supervisor is None and not running.vmm(host, name):
         raise ChyvesError(f"{name}: does not run")
@@ -86,8 +89,8 @@ def force_off(host: Host, name: str) -> None:
     if state is not None and state.loader is not None:
         host.processes.signal(state.loader, signal.SIGKILL)
     _power_off(host, name)
-    if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, PATIENCE):
-        _kill(host, name, supervisor)
+    if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, patience):
+        _kill(host, name, supervisor, patience)
     if running.supervisor(host, name) is None or host.dry:
         clear(host, name, running.read(host, name))
     host.terminal.say(2, f"{name}: is off")
@@ -102,14 +105,14 @@ def _power_off(host: Host, name: str) -> None:
             host.terminal.say(2, f"{name}: {error}")
 
 
-def _kill(host: Host, name: str, supervisor: int) -> None:
+def _kill(host: Host, name: str, supervisor: int, patience: float) -> None:
     """Kill what did not end: a loader or bhyve first, then the supervisor itself."""
     state = running.read(host, name)
     for pid in (state.loader, state.bhyve) if state else ():
         if pid is not None:
             host.processes.signal(pid, signal.SIGKILL)
-    if host.processes.wait_for_end(supervisor, PATIENCE):
+    if host.processes.wait_for_end(supervisor, patience):
         return
     host.processes.signal(supervisor, signal.SIGKILL)
-    if not host.processes.wait_for_end(supervisor, PATIENCE):
+    if not host.processes.wait_for_end(supervisor, patience):
         raise ChyvesError(f"{name}: process {supervisor} cannot be ended; see: ps -l -p {supervisor}")

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import select
 import signal
+<<<<<<< HEAD
 from collections.abc import Sequence
 from dataclasses import dataclass
+=======
+from collections.abc import Iterable
+from contextlib import ExitStack
+>>>>>>> 70d1354 (Guests start and stop with the host in their turns: boot, shutdown and status are chyves's, the rc.d script only asks for them)
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +80,13 @@ class Processes:
 
     def wait_for_end(self, pid: int, seconds: float | None) -> bool:
         """Wait until a process, a child or not, has ended; `seconds` at most (None: for ever). Whether it has."""
+        return pid in self.wait_for_some((pid,), seconds)
+
+    def wait_for_some(self, pids: Iterable[int], seconds: float | None) -> set[int]:
+        """Wait until one of several processes has ended; `seconds` at most (None: for ever). Those that have."""
         if hasattr(select, "kqueue"):
-            return _wait_kqueue(select, pid, seconds)
-        return _wait_pidfd(pid, seconds)
+            return _wait_kqueue(select, pids, seconds)
+        return _wait_pidfd(pids, seconds)
 
     def _ps(self, column: str, pid: int) -> str | None:
         """A column of ps(1), or None where there is no such process; raises ProgramFailed where ps fails otherwise."""
@@ -89,6 +98,7 @@ class Processes:
             raise
 
 
+<<<<<<< HEAD
 def _seconds(time: str) -> float:
     """The seconds of ps(1)'s `minutes:seconds.hundredths`."""
     minutes, _, seconds = time.rpartition(":")
@@ -96,26 +106,40 @@ def _seconds(time: str) -> float:
 
 
 def _wait_kqueue(system: Any, pid: int, seconds: float | None) -> bool:
+=======
+def _wait_kqueue(system: Any, pids: Iterable[int], seconds: float | None) -> set[int]:
+>>>>>>> 70d1354 (Guests start and stop with the host in their turns: boot, shutdown and status are chyves's, the rc.d script only asks for them)
     """Wait as FreeBSD can. (Only its Python has these names, hence the untyped module.)"""
-    queue = system.kqueue()
+    queue, gone, watched = system.kqueue(), set(), 0
     try:
-        end = system.kevent(pid, system.KQ_FILTER_PROC, system.KQ_EV_ADD | system.KQ_EV_ONESHOT, system.KQ_NOTE_EXIT)
-        return bool(queue.control([end], 1, seconds))
-    except ProcessLookupError:
-        return True
+        for pid in pids:
+            end = system.kevent(
+                pid, system.KQ_FILTER_PROC, system.KQ_EV_ADD | system.KQ_EV_ONESHOT, system.KQ_NOTE_EXIT
+            )
+            try:
+                queue.control([end], 0, 0)
+                watched += 1
+            except ProcessLookupError:
+                gone.add(pid)
+        found = queue.control(None, watched, 0 if gone else seconds) if watched else ()
+        return gone | {event.ident for event in found}
     finally:
         queue.close()
 
 
-def _wait_pidfd(pid: int, seconds: float | None) -> bool:
+def _wait_pidfd(pids: Iterable[int], seconds: float | None) -> set[int]:
     """Wait as Linux can."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))
-    finally:
-        os.close(descriptor)
+    gone: set[int] = set()
+    with ExitStack() as opened:
+        watched, poll = {}, select.poll()
+        for pid in pids:
+            try:
+                descriptor = os.pidfd_open(pid)
+            except ProcessLookupError:
+                gone.add(pid)
+            else:
+                opened.callback(os.close, descriptor)
+                watched[descriptor] = pid
+                poll.register(descriptor, select.POLLIN)
+        patience = 0 if gone else None if seconds is None else seconds * 1000
+        return gone | {watched[descriptor] for descriptor, _ in (poll.poll(patience) if watched else ())}

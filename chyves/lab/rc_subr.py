@@ -1,7 +1,8 @@
 """The lab's /etc/rc.subr: what rc.d scripts need of rc.subr(8), for /bin/sh.
 
 Written from rc.subr(8): `load_rc_config`, `checkyesno`, `run_rc_command` with its `one`, `force`, `fast` and `quiet`
-prefixes, `NAME_cmd`, `NAME_precmd`, `NAME_postcmd`, `required_*`, `pidfile`, `extra_commands`.
+prefixes, `NAME_cmd`, `NAME_precmd`, `NAME_postcmd`, `required_*`, `pidfile`, `extra_commands`. Words after the command
+are given to `NAME_cmd`.
 """
 
 from __future__ import annotations
@@ -90,7 +91,11 @@ _default_cmd() {
         echo "${name} is not running."
         return 1
         ;;
-    restart) run_rc_command stop && run_rc_command start ;;
+    restart)
+        (run_rc_command "${_rc_prefix}stop" $rc_extra_args)
+        (run_rc_command "${_rc_prefix}start" $rc_extra_args)
+        ;;
+    extracommands) echo "$extra_commands" ;;
     rcvar) eval "echo \\"${rcvar}=\\\\\\"\\${${rcvar}}\\\\\\"\\"" ;;
     enabled) checkyesno "$rcvar" ;;
     enable) sysrc "${rcvar}=YES" ;;
@@ -102,14 +107,17 @@ _default_cmd() {
 
 run_rc_command() {
     rc_arg=$1
-    rc_fast='' rc_force='' rc_quiet='' _one=''
+    shift
+    rc_extra_args=$*
+    rc_fast='' rc_force='' rc_quiet='' _one='' _rc_prefix=''
     case $rc_arg in
     fast*) rc_fast=yes rc_quiet=yes rc_arg=${rc_arg#fast} ;;
-    force*) rc_force=yes rc_arg=${rc_arg#force} ;;
-    one*) _one=yes rc_arg=${rc_arg#one} ;;
-    quiet*) rc_quiet=yes rc_arg=${rc_arg#quiet} ;;
+    force*) rc_force=yes _rc_prefix=force rc_arg=${rc_arg#force} ;;
+    one*) _one=yes _rc_prefix=one rc_arg=${rc_arg#one} ;;
+    quiet*) rc_quiet=yes _rc_prefix=quiet rc_arg=${rc_arg#quiet} ;;
     esac
-    _known="start stop restart status rcvar enable disable enabled describe ${extra_commands}"
+    eval "command=\\"\\${${name}_program:-$command}\\""
+    _known="start stop restart status rcvar enable disable enabled describe extracommands ${extra_commands}"
     case " $_known " in
     *" $rc_arg "*) ;;
     *)
@@ -124,7 +132,7 @@ run_rc_command() {
     start | stop | restart)
         if [ -n "$rcvar" ] && [ -z "$_one$rc_force" ] && ! checkyesno "$rcvar"; then
             [ -n "$rc_quiet" ] || echo "Cannot '$rc_arg' $name. Set $rcvar to YES in /etc/rc.conf" \\
-                "or use 'one$rc_arg' instead of '$rc_arg'." >&2
+                "or use 'one$rc_arg' instead of '$rc_arg'."
             return 0
         fi
         ;;
@@ -132,7 +140,7 @@ run_rc_command() {
     if [ "$rc_arg" = start ]; then _requirements || return 1; fi
     eval "_cmd=\\"\\${${rc_arg}_cmd}\\" _pre=\\"\\${${rc_arg}_precmd}\\" _post=\\"\\${${rc_arg}_postcmd}\\""
     if [ -n "$_pre" ]; then eval "$_pre" || [ -n "$rc_force" ] || return 1; fi
-    if [ -n "$_cmd" ]; then eval "$_cmd"; else _default_cmd "$rc_arg"; fi
+    if [ -n "$_cmd" ]; then eval "$_cmd $rc_extra_args"; else _default_cmd "$rc_arg"; fi
     _return=$?
     if [ "$_return" -eq 0 ] && [ -n "$_post" ]; then eval "$_post"; _return=$?; fi
     return "$_return"

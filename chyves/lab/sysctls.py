@@ -142,4 +142,5 @@ def _others() -> Iterator[tuple[str, Sysctl]]:
     yield "vfs.zfs.vdev.min_auto_ashift", Sysctl("12", writable=True, module="zfs")
     yield "kern.geom.debugflags", Sysctl("0", writable=True)
     yield "kern.racct.enable", Sysctl("0", writable=None)
+    yield "kern.init_shutdown_timeout", Sysctl("120", writable=True)
     yield "kern.maxfiles", Sysctl("1048576", writable=True)

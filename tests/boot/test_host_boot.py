@@ -47,18 +47,20 @@ def running(lab: Lab) -> set[str]:
 
 
 def test_it_is_off_unless_it_is_switched_on(host: Lab) -> None:
-    assert "chyves_enable" in service(host, "chyves", "start").stderr
+    assert "chyves_enable" in service(host, "chyves", "start").stdout
     assert running(host) == set()
 
 
 def test_boot_starts_what_rcboot_says_and_shutdown_stops_all(host: Lab) -> None:
     booted = service(host, "chyves", "onestart")
-    assert (booted.returncode, booted.stdout) == (0, "Starting chyves guests: db,web1,web10.\n"), booted.stderr
+    assert booted.returncode == 0, booted.stderr
+    up = [line for line in booted.stderr.splitlines() if line.endswith(": is up")]
+    assert up == ["db: is up", "web1: is up", "web10: is up"]
     assert running(host) == {"db", "web1", "web10"}
     told = service(host, "chyves", "onestatus").stdout.splitlines()
     assert [line.split()[0] for line in told if "YES (" in line] == ["db", "web1", "web10"]
     down = service(host, "chyves", "onestop")
-    assert (down.returncode, down.stdout) == (0, "Stopping chyves guests.\n"), down.stderr
+    assert down.returncode == 0, down.stderr
     assert running(host) == set()
 
 

@@ -98,8 +98,8 @@ class TestService:
 
     def test_a_service_that_is_not_enabled_is_not_started(self, program: Program) -> None:
         answer = program("service", "demo", "start")
-        assert (answer.returncode, answer.stdout) == (0, "")
-        assert "Set demo_enable to YES" in answer.stderr
+        assert (answer.returncode, answer.stderr) == (0, "")
+        assert "Set demo_enable to YES" in answer.stdout
 
     def test_an_enabled_one_is_with_a_boot_s_environment(self, program: Program) -> None:
         program("sysrc", "demo_enable=YES")

@@ -38,6 +38,7 @@ EXAMPLES = {
     "pool": ("tank", "zroot"),
     "property": ("cpu", "pcidev_0", "all"),
     "seconds": ("5",),
+    "seconds": ("60",),
     "size": ("20G", "8"),
     "source": ("/tmp/system.iso", "https://example.org/system.iso"),
     "tap": ("tap50",),

@@ -67,8 +67,8 @@ def offer(line: str) -> set[str]:
         ("groups=", {"groups=web", "groups=mail"}),
         ("nonsense=", set()),
         ("web1 set groups=", {"groups=web", "groups=mail"}),
-        ("web1 st", {"start", "stop"}),
-        ("web1 --dry-run st", {"start", "stop"}),
+        ("web1 st", {"start", "stop", "status"}),
+        ("web1 --dry-run sta", {"start", "status"}),
         ("web1 start ", {"a.iso"}),
         ("web1 stop ", {"force"}),
         ("web1 delete ", {"force", "keepnet"}),
@@ -185,8 +185,8 @@ def answer(line: str, place: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("chyves web1 sta", ["start "]),
-        ("chyves web1 st", ["start", "stop"]),
+        ("chyves web1 star", ["start "]),
+        ("chyves web1 st", ["start", "stop", "status"]),
         ("chyves web1 start --d", ["--dry-run "]),
         ("chyves info --js", ["--json "]),
         ("chyves --dry-run web1 sto", ["stop "]),
@@ -197,7 +197,7 @@ def answer(line: str, place: Path) -> list[str]:
         ("chyves no such command ", []),
         ("chyves version ", []),
         ("chyves lab create --release ", []),
-        ("chyves web1,,web1 st", ["start", "stop"]),
+        ("chyves web1,,web1 sto", ["stop "]),
     ],
 )
 def test_shell_is_answered(line: str, words: list[str], tmp_path: Path) -> None:

@@ -347,7 +347,6 @@ class Guest(Section):
         example="15",
         since="0.3.0",
         when=When.NOW,
-        inherited=True,
     )
     revert_to_snapshot = Property(
         Maybe(SNAPSHOT, ""),

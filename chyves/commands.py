@@ -9,6 +9,7 @@ nothing; a number is the status of another program that it ran, and ends chyves.
 from __future__ import annotations
 
 from chyves import names, targets
+from chyves.cli.shells import SHELLS
 from chyves.command import Arg, Command, Many, Option, shows
 
 GUEST = Arg("guest", "The guest.", check=names.guest, complete="guests")
@@ -359,6 +360,14 @@ COMMANDS = (
         root=False,
         changes=False,
         asks=True,
+        host=False,
+    ),
+    Command(
+        ("completion", Arg("shell", "The shell that is to complete.", choices=SHELLS)),
+        "Print what has a shell complete the words of chyves, to be read at its start.",
+        "chyves.cli.shells:script",
+        root=False,
+        changes=False,
         host=False,
     ),
     Command(

@@ -21,7 +21,14 @@ The second argument is the guest that the line names, or empty: disks and taps a
 gives nothing where it cannot know.
 """
 
-KIND_OF_VALUE = {"resource": "firmware", "bridge{n}": "bridges", "group[,...]": "groups", "pool": "pools"}
+KIND_OF_VALUE = {
+    "resource": "firmware",
+    "bridge{n}": "bridges",
+    "group[,...]": "groups",
+    "guest[,...]": "guests",
+    "pool": "pools",
+    "@name": "snapshots",
+}
 """Properties whose values are things that the host has, by how their type is written."""
 
 
@@ -31,6 +38,7 @@ def complete(names: Names) -> None:
     from argcomplete.completers import SuppressCompleter
     from argcomplete.lexers import split_line
 
+    _hear_tcsh()
     line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
     typed = split_line(line)[3][int(os.environ["_ARGCOMPLETE"]) :]
     words, _ = separated(typed)
@@ -42,6 +50,14 @@ def complete(names: Names) -> None:
     action = parser.add_argument("words", nargs="*")
     action.completer = lambda prefix, **_: offered(rows, words, prefix, names)  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser, always_complete_options=False, default_completer=SuppressCompleter())
+
+
+def _hear_tcsh() -> None:
+    """What tcsh says of the line in its own way (COMMAND_LINE), as argcomplete wants to hear it."""
+    if "COMP_LINE" not in os.environ:
+        line = os.environ["COMP_LINE"] = os.environ.get("COMMAND_LINE", "")
+        os.environ.setdefault("COMP_POINT", str(len(line)))
+        os.environ.setdefault("_ARGCOMPLETE_IFS", "\n")
 
 
 def offered(rows: Rows, words: Sequence[str], prefix: str, names: Names) -> list[str]:
@@ -100,7 +116,7 @@ def _names(arg: Arg, words: Sequence[str], prefix: str, names: Names) -> Iterabl
         case "":
             return ()
         case "properties":
-            return _properties(words)
+            return _properties(words, names)
         case "assignments":
             return _assignments(words, prefix, names)
         case "topics":
@@ -110,7 +126,12 @@ def _names(arg: Arg, words: Sequence[str], prefix: str, names: Names) -> Iterabl
         case "resources":
             return names("isos" if words[0] == "iso" else "firmware", "")
         case kind:
-            return names(kind, "".join((words[1:] if words[:1] == ["network"] else words)[:1]))
+            return names(kind, _guest_of(words[1:] if words[:1] == ["network"] else words))
+
+
+def _guest_of(words: Sequence[str]) -> str:
+    """The first guest that a line names."""
+    return "".join(words[:1]).partition(",")[0]
 
 
 def _sections(words: Sequence[str]) -> Any:
@@ -120,7 +141,7 @@ def _sections(words: Sequence[str]) -> Any:
     return {"global": properties.Global, "defaults": properties.Defaults}.get(words[0], properties.Guest)
 
 
-def _properties(words: Sequence[str]) -> Iterator[str]:
+def _properties(words: Sequence[str], names: Names) -> Iterator[str]:
     from chyves.section import Writer
 
     section = _sections(words)
@@ -128,8 +149,21 @@ def _properties(words: Sequence[str]) -> Iterator[str]:
         yield from section.table
     else:
         yield from (name for name, row in section.table.items() if row.unset and row.writer is Writer.USER)
+    if words[-1] in ("get", "unset"):
+        yield from _numbered(words[0], words[-1], names)
     if words[-1] == "get":
         yield "all"
+
+
+def _numbered(owner: str, verb: str, names: Names) -> Iterator[str]:
+    """Properties with a number: to be set, those of each disk and tap there is; else those that are set."""
+    from chyves.section import Writer
+
+    section = _sections((owner,))
+    for name in names("settable" if verb == "set" else "numbered", _guest_of((owner,))):
+        row = section.row(name)
+        if row is not None and (verb == "get" or row.writer is Writer.USER) and (verb != "unset" or row.unset):
+            yield name
 
 
 def _assignments(words: Sequence[str], prefix: str, names: Names) -> Iterator[str]:
@@ -137,21 +171,29 @@ def _assignments(words: Sequence[str], prefix: str, names: Names) -> Iterator[st
     from chyves.section import Writer
 
     owner = next((word for word in reversed(words[2:]) if "=" not in word), words[0])
-    table = _sections((owner,)).table
-    name, equals, _value = prefix.partition("=")
+    section = _sections((owner,))
+    name, equals, value = prefix.partition("=")
     if equals:
-        row = table.get(name)
-        values = () if row is None else _values(row.type, names)
-        yield from (f"{name}={value}" for value in values)
+        row = section.row(name)
+        yield from (f"{name}={text}" for text in (_listed(row.type, value, owner, names) if row else ()))
         return
-    yield from (f"{name}=" for name, row in table.items() if row.writer is Writer.USER)
+    yield from (f"{name}=" for name, row in section.table.items() if row.writer is Writer.USER)
+    if "_" in prefix or prefix[-1:].isdigit():
+        yield from (f"{name}=" for name in _numbered(owner, "set", names))
     if "=" in words[-1]:
         yield from names("guests", "")
 
 
-def _values(type_: Any, names: Names) -> Iterable[str]:
+def _listed(type_: Any, value: str, owner: str, names: Names) -> Iterator[str]:
+    """What can follow in a value; where that is a list, each thing once."""
+    done, comma, _last = value.rpartition(",") if type_.metavar.endswith("[,...]") else ("", "", "")
+    taken = done.split(",")
+    yield from (f"{done}{comma}{text}" for text in _values(type_, names, owner) if not comma or text not in taken)
+
+
+def _values(type_: Any, names: Names, owner: str = "") -> Iterable[str]:
     kind = KIND_OF_VALUE.get(type_.metavar)
-    return names(kind, "") if kind else type_.words()
+    return names(kind, _guest_of((owner,))) if kind else type_.words()
 
 
 def _files(prefix: str) -> Iterable[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
+from chyves import names
 from chyves.command import Arg, Command, Many, Word
 from chyves.commands import COMMANDS
 from chyves.errors import UsageError
@@ -15,6 +17,8 @@ Rows = tuple[Command, ...]
 OPEN = (Many.ANY, Many.SOME, Many.REST)
 LONGEST_GUESSED = 40
 NO_GUESS = ";"
+FIRST_WORDS_OF_OLD = frozenset("dataset dev firmware help info iso list network upgrade version".split())
+"""What began a line of 0.2.0, which no guest of it could be called and be used."""
 
 
 def literals(word: Word | None) -> tuple[str, ...]:
@@ -58,8 +62,28 @@ def narrowed(rows: Rows, index: int, text: str) -> Rows:
 
 
 def reached(words: Sequence[str]) -> Rows:
-    """The rows that begin with these words; raises UsageError where there is none."""
-    rows: Rows = COMMANDS
+    """The rows that begin with these words; raises UsageError where there is none.
+
+    A guest of 0.2.0 may be called what has become a command since (`lab`): the line is the guest's where it cannot be
+    that command's.
+    """
+    try:
+        return _reached(COMMANDS, words)
+    except UsageError:
+        if words[0] not in _first_literals() or words[0] in FIRST_WORDS_OF_OLD:
+            raise
+        with suppress(UsageError):
+            return _reached(tuple(filter(_of_guests, COMMANDS)), words)
+        raise
+
+
+def _of_guests(row: Command) -> bool:
+    """Whether a row begins with guests that there are."""
+    first = row.words[0]
+    return isinstance(first, Arg) and not first.choices and first.check is not names.new_guest
+
+
+def _reached(rows: Rows, words: Sequence[str]) -> Rows:
     for index, text in enumerate(words):
         found = narrowed(rows, index, text)
         if not found:

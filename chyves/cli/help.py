@@ -25,7 +25,7 @@ GROUPS = {
     "Network": ("network",),
     "Lists": ("list", "info"),
     "The lab": ("lab",),
-    HELP: ("help", "version", "debug", "upgrade", "dev"),
+    HELP: ("help", "version", "completion", "debug", "upgrade", "dev"),
 }
 """The headings, in order, with the first own words of their commands; all other commands are those of guests."""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from chyves.errors import ChyvesError
 from chyves.guests import groups
 from chyves.host.machine import Host
-from chyves.pools.holdings import Holdings
+from chyves.pools.holdings import NULL_ISO, Holdings
+from chyves.properties import Guest
 
 
 def names(kind: str, host: Host, guest: str) -> Iterable[str]:
@@ -30,7 +31,10 @@ def _names(host: Host, kind: str, guest: str) -> Iterable[str]:
         case "groups":
             return groups.members(holdings)
         case "isos" | "firmware":
-            return holdings.resources("iso" if kind == "isos" else kind)
+            found = holdings.resources("iso" if kind == "isos" else kind)
+            return [name for name in found if name != NULL_ISO]
+        case "numbered" | "settable":
+            return _numbered(holdings, guest, kind == "settable")
         case "bridges":
             settings = holdings.globals
             return [f"bridge{number}" for number in {*settings.bridge_phy_attach, *settings.bridge_tap_members}]
@@ -41,3 +45,20 @@ def _names(host: Host, kind: str, guest: str) -> Iterable[str]:
         case "taps":
             return ["tap", *holdings.guest(guest).properties.net_ifaces]
     return ()
+
+
+def _numbered(holdings: Holdings, owner: str, settable: bool) -> Iterable[str]:
+    """Properties with a number that an owner has set; `settable` with those that its disks and taps can have."""
+    section = holdings.globals if owner == "global" else holdings.guest(owner).properties
+    found = dict.fromkeys(name for name in section.text if name not in section.table)
+    if settable and isinstance(section, Guest):
+        things = [*holdings.guest(owner).volumes, *section.net_ifaces]
+        forms = [row.name for row in section.numbered.values() if "{n}" in row.name]
+        found |= dict.fromkeys(_of(form, thing) for form in forms for thing in things)
+    return filter(None, found)
+
+
+def _of(form: str, thing: str) -> str:
+    """The property of a disk or a tap by the form of its name (`disk{n}_notes`), or nothing where it is of another."""
+    family = thing.rstrip("0123456789")
+    return form.replace(f"{family}{{n}}", thing) if f"{family}{{n}}" in form else ""

@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-<<<<<<< HEAD
-from collections.abc import Sequence
-from dataclasses import dataclass
-=======
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
->>>>>>> 70d1354 (Guests start and stop with the host in their turns: boot, shutdown and status are chyves's, the rc.d script only asks for them)
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +94,13 @@ class Processes:
             raise
 
 
-<<<<<<< HEAD
 def _seconds(time: str) -> float:
     """The seconds of ps(1)'s `minutes:seconds.hundredths`."""
     minutes, _, seconds = time.rpartition(":")
     return round(60 * int(minutes or 0) + float(seconds), 2)
 
 
-def _wait_kqueue(system: Any, pid: int, seconds: float | None) -> bool:
-=======
 def _wait_kqueue(system: Any, pids: Iterable[int], seconds: float | None) -> set[int]:
->>>>>>> 70d1354 (Guests start and stop with the host in their turns: boot, shutdown and status are chyves's, the rc.d script only asks for them)
     """Wait as FreeBSD can. (Only its Python has these names, hence the untyped module.)"""
     queue, gone, watched = system.kqueue(), set(), 0
     try:

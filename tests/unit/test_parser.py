@@ -228,3 +228,11 @@ def test_parsing_loads_nothing_heavy() -> None:
         " 'chyves.host.machine'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+@pytest.mark.parametrize("name", ["lab", "completion"])
+def test_a_guest_of_old_that_is_called_like_a_new_command_is_still_reached(name: str) -> None:
+    assert parse([name, "start"]).args == {"guest": (name,), "iso": None}
+    assert parse([name, "set", "cpu=1"]).args["owner"] == (name,)
+    with pytest.raises(UsageError, match=r"is (not possible|no command)"):
+        parse([name, "startt"])

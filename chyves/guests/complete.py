@@ -33,13 +33,18 @@ def _names(host: Host, kind: str, guest: str) -> Iterable[str]:
         case "isos" | "firmware":
             found = holdings.resources("iso" if kind == "isos" else kind)
             return [name for name in found if name != NULL_ISO]
-        case "numbered" | "settable":
-            return _numbered(holdings, guest, kind == "settable")
         case "bridges":
             settings = holdings.globals
             return [f"bridge{number}" for number in {*settings.bridge_phy_attach, *settings.bridge_tap_members}]
         case "joined":
             return {tap for members in holdings.globals.bridge_tap_members.values() for tap in members}
+    return _of_guest(holdings, kind, guest)
+
+
+def _of_guest(holdings: Holdings, kind: str, guest: str) -> Iterable[str]:
+    match kind:
+        case "numbered" | "settable":
+            return _numbered(holdings, guest, kind == "settable")
         case "disks":
             return holdings.guest(guest).volumes
         case "taps":

@@ -38,7 +38,6 @@ EXAMPLES = {
     "pool": ("tank", "zroot"),
     "property": ("cpu", "pcidev_0", "all"),
     "seconds": ("5",),
-    "seconds": ("60",),
     "shell": ("bash", "zsh", "tcsh", "fish"),
     "size": ("20G", "8"),
     "source": ("/tmp/system.iso", "https://example.org/system.iso"),

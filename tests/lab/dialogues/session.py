@@ -152,12 +152,8 @@ def _regular(said: str) -> str:
     for pattern, name in (
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
         (r"\b58:9c:fc(:[0-9a-f]{2}){3}\b", "<mac>"),
-<<<<<<< HEAD
         (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\d\d)?\b", "<date>"),
-=======
-        (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}\b", "<date>"),
         (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\b", "<date>"),
->>>>>>> 70d1354 (Guests start and stop with the host in their turns: boot, shutdown and status are chyves's, the rc.d script only asks for them)
         (re.escape(chyves.__version__), "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),
         (rf"(?m)(?<=[ \t])({ROLES})([ \t]+)\d+([ \t]+)\d+:[\d.]+([ \t]+)[\d.]+[KMG]?\b", r"\1\2<pid>\3<cpu>\4<memory>"),

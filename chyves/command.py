@@ -27,7 +27,7 @@ class Arg:
     `choices` are the only words possible; `check` refuses a word that cannot be one (raising BadName); `split` makes a
     tuple of a word with commas, each part checked and named once; `instead` are words that stand for something else
     than what `check` says (`all`); `complete` names what the shell offers: guests, owners, isos, firmware, resources,
-    pools, disks, bridges, taps, joined, uplinks, files, properties, assignments, topics.
+    pools, disks, snapshots, bridges, taps, joined, uplinks, files, properties, assignments, topics.
     """
 
     name: str

@@ -31,6 +31,17 @@ IN_BRIDGE = Arg(
 )
 TAP = Arg("tap", "A tap, such as tap50.", check=names.tap, complete="joined")
 DISK = Arg("disk", "A disk, such as disk1.", check=names.disk, complete="disks")
+TAKEN = Arg("snapshot", "@ and a name; one with the time unless told.", Many.OPTIONAL, check=names.snapshot)
+NAMED = Arg(
+    "snapshot", "A snapshot, with or without its @.", Many.OPTIONAL, check=names.known_snapshot, complete="snapshots"
+)
+SNAPSHOTS = Arg(
+    "snapshots",
+    "A snapshot, or a range @oldest%latest; the latest unless told.",
+    Many.OPTIONAL,
+    check=names.snapshots,
+    complete="snapshots",
+)
 FORCE = Arg("how", "Without asking the guest: pull the plug.", Many.OPTIONAL, choices=("force",))
 FLAGS = tuple(
     Option(f"-{letter}", doc)
@@ -172,6 +183,16 @@ COMMANDS = (
         root=False,
         changes=False,
     ),
+    Command((ALL, "snapshot", TAKEN), "Take a snapshot of guests.", "chyves.guests.snapshots:take"),
+    Command((ALL, "snapshot", "take", NAMED), "The same as snapshot.", "chyves.guests.snapshots:take"),
+    shows(GUEST, "snapshot", "list", doc="Show a guest's snapshots.", run="chyves.guests.snapshots:show"),
+    Command((GUEST, "snapshot", "delete", SNAPSHOTS), "Delete snapshots.", "chyves.guests.snapshots:delete", asks=True),
+    Command(
+        (GUEST, "snapshot", "rollback", NAMED),
+        "Bring a guest back to a snapshot, or to the latest; what is newer is lost.",
+        "chyves.guests.snapshots:go_back",
+        asks=True,
+    ),
     shows(GUEST, "disk", "list", doc="Show a guest's disks.", run="chyves.guests.disks:show"),
     Command((GUEST, "disk", "add", SIZE), "Give a guest a further disk.", "chyves.guests.disks:add"),
     Command((GUEST, "disk", "delete", DISK), "Delete a disk.", "chyves.guests.disks:delete", asks=True),
@@ -276,6 +297,14 @@ COMMANDS = (
         "properties",
         doc="Show the names of the properties.",
         run="chyves.guests.get:properties",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
+        "snapshots",
+        Arg("guest", "The guest; every one unless told.", Many.OPTIONAL, check=names.guest, complete="guests"),
+        doc="Show the snapshots of every guest, or of one.",
+        run="chyves.guests.snapshots:show_all",
         options=(HEADLESS,),
     ),
     shows(

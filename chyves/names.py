@@ -29,6 +29,7 @@ _RESOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _POOL = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*")
 _INTERFACE = re.compile(r"[a-z][a-z0-9_]*[0-9](\.[0-9]{1,4})?")
 _SWITCH = re.compile(r"vale[0-9A-Za-z]{1,9}(:([A-Za-z]|[0-9]{1,4}))?")
+_SNAPSHOT = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,4})")
 HIGHEST_INTERFACE = 32768
 HIGHEST_DISK = 999
@@ -164,3 +165,25 @@ def disk(name: str) -> str:
     if disk_number(name) is None:
         raise BadName("a disk", name, "write disk and a number, such as disk0")
     return name
+
+
+def snapshot(name: str) -> str:
+    """The name of a guest's snapshot, with its `@`; raises BadName."""
+    if not name.startswith("@") or not _SNAPSHOT.fullmatch(name[1:]):
+        raise BadName("a snapshot", name, "write @ and letters, digits, dots, dashes, colons and underscores")
+    return name
+
+
+def known_snapshot(name: str) -> str:
+    """The name of a snapshot that there is, also written without its `@`; raises BadName."""
+    return snapshot(name if name.startswith("@") else f"@{name}")
+
+
+def snapshots(text: str) -> str:
+    """The name of a snapshot, or a range of them, `@name%name`, of which both ends may be left out; raises BadName."""
+    text = text if text.startswith("@") else f"@{text}"
+    first, percent, last = text.partition("%")
+    for end in (first, f"@{last.removeprefix('@')}") if percent else (text,):
+        if end != "@" or not percent:
+            snapshot(end)
+    return first + percent + last.removeprefix("@")

@@ -15,10 +15,10 @@ from chyves.commands import COMMANDS
 from chyves.errors import UsageError
 
 Names = Callable[[str, str], Iterable[str]]
-"""What the host has of a kind: guests, groups, isos, firmware, pools, disks, bridges, taps, uplinks.
+"""What the host has of a kind: guests, groups, isos, firmware, pools, disks, snapshots, bridges, taps, uplinks.
 
-The second argument is the guest that the line names, or empty: disks and taps are that guest's. It must be cheap, and
-gives nothing where it cannot know.
+The second argument is the guest that the line names, or empty: disks, snapshots and taps are that guest's. It must be
+cheap, and gives nothing where it cannot know.
 """
 
 KIND_OF_VALUE = {

@@ -20,6 +20,7 @@ GROUPS = {
     "Pools": ("dataset",),
     "ISO images and firmware": ("iso", "firmware"),
     "Guests": (),
+    "Snapshots": ("snapshot",),
     "Disks": ("disk",),
     "Properties": ("get", "set", "unset"),
     "Network": ("network",),

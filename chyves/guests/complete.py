@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chyves.errors import ChyvesError
-from chyves.guests import groups
+from chyves.guests import groups, history
 from chyves.host.machine import Host
 from chyves.pools.holdings import NULL_ISO, Holdings
 from chyves.properties import Guest
 
 
 def names(kind: str, host: Host, guest: str) -> Iterable[str]:
-    """What there is of a kind: all guests, isos, pools ..., and disks and taps of one guest."""
+    """What there is of a kind: all guests, isos, pools ..., and disks, snapshots and taps of one guest."""
     try:
         return list(_names(host, kind, guest))
     except (ChyvesError, OSError):
@@ -47,6 +47,9 @@ def _of_guest(holdings: Holdings, kind: str, guest: str) -> Iterable[str]:
             return _numbered(holdings, guest, kind == "settable")
         case "disks":
             return holdings.guest(guest).volumes
+        case "snapshots":
+            holding = holdings.guest(guest)
+            return [snapshot.name for snapshot in history.read(holdings.host, [holding])[guest].snapshots]
         case "taps":
             return ["tap", *holdings.guest(guest).properties.net_ifaces]
     return ()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chyves.errors import Busy, ChyvesError
-from chyves.guests import prepare, running
+from chyves.guests import prepare, rollback, running
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
@@ -58,6 +58,8 @@ def settle(host: Host, holdings: Holdings) -> bool:
             for unfinished in (NEW, OLD):
                 found |= _clear(host, holdings, pool, unfinished)
     settle_running(host)
+    if holdings.pools:
+        found |= rollback.finish(host, holdings)
     return found
 
 
@@ -85,7 +87,7 @@ def _move_on(host: Host, holdings: Holdings) -> None:
 
 def _sweep(host: Host, holdings: Holdings) -> None:
     """Remove new files that were never put in their places."""
-    for path in (holdings.globals_file, holdings.defaults_file, together.note(holdings)):
+    for path in (holdings.globals_file, holdings.defaults_file, together.note(holdings), rollback.note(holdings)):
         host.files.remove_unfinished(path)
     for guest in holdings.guests.values():
         with suppress(ChyvesError):  # one without a mountpoint is told when it is used

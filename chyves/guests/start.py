@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, prepare, running
+from chyves.guests import leftovers, prepare, rollback, running
 from chyves.guests.each import each
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
@@ -46,6 +46,7 @@ def start_one(host: Host, name: str, iso: str | None = None) -> None:
         if running.supervisor(host, name) is not None:
             raise ChyvesError(f"{name}: runs already")
         holding = holdings.guest(name)
+        rollback.refuse_unfinished(holdings, name)
         holdings.warn_of_unknown(holding)
         prepare.modules(holdings)
         launch = prepare.lines(holdings, holding, iso)

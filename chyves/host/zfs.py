@@ -125,6 +125,32 @@ class Zfs:
             self._refuse_more(name, expected)
         self.run.do("zfs", "destroy", "-r", name)
 
+    def snapshot(self, name: str) -> None:
+        """Take a snapshot (`DATASET@NAME`) of a dataset and of all below it, all at the same moment or none."""
+        self.run.do("zfs", "snapshot", "-r", name)
+
+    def rollback(self, name: str) -> None:
+        """Bring one dataset back to a snapshot of it (`DATASET@NAME`), which must be its latest."""
+        self.run.do("zfs", "rollback", name)
+
+    def reclaimed(self, dataset: str, snapshots: Sequence[str]) -> tuple[builtins.list[str], int]:
+        """What destroying snapshots (`@NAME`) of a dataset and of all below it takes, and the bytes that come back."""
+        answer = self.run.ask("zfs", "destroy", "-rnpv", _together(dataset, snapshots))
+        lines = [line.partition("\t") for line in answer.splitlines()]
+        found = [rest for word, _, rest in lines if word == "destroy"]
+        sizes = [rest for word, _, rest in lines if word == "reclaim"]
+        if len(found) + len(sizes) != len(lines) or len(sizes) != 1 or not sizes[0].isdecimal():
+            raise _not_understood("zfs destroy -rnpv", answer)
+        for each in found:
+            if f"@{each.partition('@')[2]}" not in snapshots:
+                raise _not_understood("zfs destroy -rnpv", each)
+            _within("zfs destroy -rnpv", each, (dataset,))
+        return found, int(sizes[0])
+
+    def destroy_snapshots(self, dataset: str, snapshots: Sequence[str]) -> None:
+        """Destroy snapshots (`@NAME`) of a dataset and of all below it, where they are: all at once, or none."""
+        self.run.do("zfs", "destroy", "-r", _together(dataset, snapshots))
+
     def _refuse_more(self, name: str, expected: Collection[str]) -> None:
         more = [each for each in self.below(name) if each not in expected]
         if more:
@@ -141,6 +167,11 @@ class Zfs:
             if time.monotonic() > deadline:
                 raise ChyvesError(f"{path}: did not appear within {seconds:g} seconds; look at the volume's volmode")
             time.sleep(PAUSE)
+
+
+def _together(dataset: str, snapshots: Sequence[str]) -> str:
+    """Several snapshots of a dataset as one name, which zfs(8) does in one change of the pool."""
+    return f"{dataset}@{','.join(name.removeprefix('@') for name in snapshots)}"
 
 
 def _take_back(failure: ProgramFailed, what: str, back: Callable[[], None]) -> None:

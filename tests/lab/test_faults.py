@@ -60,6 +60,18 @@ OPERATIONS = {
     "bridge join": Operation(("network", "bridge1", "join", "tap50"), LIVE),
     "bridge unjoin": Operation(("network", "bridge0", "unjoin", "tap50"), LIVE),
     "bridge migrate": Operation(("network", "bridge0", "migrate", "bridge1", "--yes"), LIVE),
+    "snapshot": Operation(("a", "snapshot", "@some")),
+    "snapshot delete": Operation(
+        ("a", "snapshot", "delete", "@one%two", "--yes"), (("a", "snapshot", "@one"), ("a", "snapshot", "@two"))
+    ),
+    "snapshot rollback": Operation(
+        ("a", "snapshot", "rollback", "@one", "--yes"),
+        (("a", "snapshot", "@one"), ("a", "set", "cpu=2"), ("a", "snapshot", "@two"), ("a", "set", "cpu=3")),
+    ),
+    "snapshot rollback to what another guest has": Operation(
+        ("a", "snapshot", "rollback", "--yes"),
+        (("a", "snapshot", "@one"), ("network", "a", "remove", "tap50"), ("network", "b", "add", "tap50")),
+    ),
     "reclaim": Operation(("a", "reclaim"), (("a", "start"),), crash=True),
 }
 

@@ -246,3 +246,31 @@ def test_no_answer_makes_it_believe_another_dataset(zfs: Zfs, say: Say, answer: 
     except ChyvesError:
         return
     assert all(row["name"].startswith("p/web1") for row in rows)
+
+
+def test_what_comes_back_with_snapshots_is_believed_only_for_those(
+    zfs: Zfs, say: Say, asked: Callable[[], list[str]]
+) -> None:
+    say("destroy\tt/g@a\ndestroy\tt/g/x@b\nreclaim\t4096\n")
+    assert zfs.reclaimed("t/g", ["@a", "@b"]) == (["t/g@a", "t/g/x@b"], 4096)
+    assert asked() == ["zfs destroy -rnpv t/g@a,b"]
+    for answer in (
+        "destroy\tt/g@a\n",
+        "destroy\tt/g@c\nreclaim\t1\n",
+        "destroy\tt/other@a\nreclaim\t1\n",
+        "destroy\tt/g@a\nreclaim\t1.5K\n",
+        "destroy\tt/g@a\nreclaim\t1\nreclaim\t1\n",
+        "destroy\tt/g@a\nreclaim\t1\nand more\n",
+    ):
+        say(answer)
+        with pytest.raises(ChyvesError, match="answered what was not asked for"):
+            zfs.reclaimed("t/g", ["@a", "@b"])
+
+
+def test_snapshots_are_taken_gone_back_to_and_destroyed_together(
+    zfs: Zfs, say: Say, asked: Callable[[], list[str]]
+) -> None:
+    zfs.snapshot("t/g@a")
+    zfs.rollback("t/g@a")
+    zfs.destroy_snapshots("t/g", ["@a", "@b"])
+    assert asked() == ["zfs snapshot -r t/g@a", "zfs rollback t/g@a", "zfs destroy -r t/g@a,b"]

@@ -152,7 +152,7 @@ def _regular(said: str) -> str:
     for pattern, name in (
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
         (r"\b58:9c:fc(:[0-9a-f]{2}){3}\b", "<mac>"),
-        (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\d\d)?\b", "<date>"),
+        (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\.?\d\d)?\b", "<date>"),
         (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\b", "<date>"),
         (re.escape(chyves.__version__), "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),

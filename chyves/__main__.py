@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from chyves.errors import ChyvesError, NeedsRoot, SeveralFailed
 
 if TYPE_CHECKING:
     from chyves.cli.tables import Table
+    from chyves.host.machine import Host
 
     Result = Table | str | int | None
 
@@ -52,7 +54,8 @@ def _run(words: Sequence[str]) -> int:
         return _print(f"chyves {chyves.__version__}\n")
     request = parse(words)
     host = _host(request)
-    result = _function(request)(*host, **request.keywords)
+    with _recorded(request, words, host):
+        result = _function(request)(*host, **request.keywords)
     if isinstance(result, int):
         return result
     _print("" if result is None else _shown(result, request))
@@ -62,7 +65,7 @@ def _run(words: Sequence[str]) -> int:
     return 0
 
 
-def _host(request: Request) -> tuple[object, ...]:
+def _host(request: Request) -> tuple[Host, ...]:
     """The host, for a command that works on one; raises NeedsRoot."""
     row = request.command
     if not row.host:
@@ -73,6 +76,15 @@ def _host(request: Request) -> tuple[object, ...]:
     if row.root and not request.dry_run and not host.privileged:
         raise NeedsRoot(f"{row.name}: needs root; try: sudo chyves ...")
     return (host,)
+
+
+def _recorded(request: Request, words: Sequence[str], host: Sequence[Host]) -> AbstractContextManager[None]:
+    """Have the logs say what a command that changes something does."""
+    if not (host and request.command.changes) or request.dry_run:
+        return nullcontext()
+    from chyves.pools.account import recorded
+
+    return recorded(host[0], words, request.args.get("guest", request.args.get("owner")), os.environ)
 
 
 def _function(request: Request) -> Callable[..., Result]:

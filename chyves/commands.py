@@ -171,6 +171,36 @@ COMMANDS = (
         "chyves.guests.reclaim:reclaim",
     ),
     Command(
+        (ALL, "console", "reset"),
+        "End the sessions on serial consoles, and remove the locks of dead ones.",
+        "chyves.guests.console:reset",
+    ),
+    Command(
+        (ALL, "console", "tmux"),
+        "Show serial consoles in tmux: session chyves, a window a guest, in it a shell and the console.",
+        "chyves.guests.tmux:tmux",
+        changes=False,
+    ),
+    Command(
+        (ALL, "console", "vnc"),
+        "Show the screen of guests, or where it is, as uefi_vnc_client says.",
+        "chyves.guests.vnc:vnc",
+        root=False,
+        changes=False,
+    ),
+    shows(
+        Arg("owner", "The guest, or global for the host.", check=names.guest, instead=("global",), complete="guests"),
+        "log",
+        Arg("lines", "How many of the last lines; 20 unless told.", Many.OPTIONAL, check=names.lines),
+        doc="Show the log of a guest or of the host, with earlier months where this one has too few lines.",
+        run="chyves.guests.log:log",
+        json=False,
+        options=(
+            Option("-f", "Go on with what is added, until Ctrl-C."),
+            Option("--console", "What the guest's serial console has shown, which console_log keeps."),
+        ),
+    ),
+    Command(
         (GUEST, "console"),
         "Join the serial console; leave it with ~. after Return.",
         "chyves.guests.console:console",

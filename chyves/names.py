@@ -18,7 +18,7 @@ POOL_LENGTH = 128
 
 RESERVED = frozenset(
     "all clone console create dataset defaults delete destroy dev disk firmware get global guests help info iso lab "
-    "list network primary reclaim rename reorder reset set snapshot start stop upgrade version "
+    "list log network primary reclaim rename reorder reset set snapshot start stop upgrade version "
     ".config .defaults .new .old completion debug doctor events explain metrics top".split()
 )
 """Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
@@ -78,6 +78,13 @@ def group(name: str) -> str:
     if name == "all":
         raise BadName("a group", name, "the word all means every guest already; choose another")
     return name
+
+
+def lines(text: str) -> str:
+    """A number of lines to show; raises ChyvesError."""
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", text):
+        raise ChyvesError(f"{shown(text)}: is no number of lines; give a whole number from 1 to 9999999")
+    return text
 
 
 def vm(guest_name: str) -> str:

@@ -241,6 +241,27 @@ class Guest(Section):
         writer=Writer.CHYVES,
         when=When.NOW,
     )
+    console_log = Property(
+        YES,
+        "no",
+        "Keep what the serial console shows in the guest's console.log; see: chyves GUEST log --console.",
+        example="yes",
+        since="0.3.0",
+    )
+    console_log_old = Property(
+        Int(0, 99),
+        "3",
+        "How many older files are kept beside console.log.",
+        example="5",
+        since="0.3.0",
+    )
+    console_log_size = Property(
+        Size(low=64 << 10, high=1 << 30),
+        "1M",
+        "The size at which console.log becomes console.log.1 and a new one is begun; a number alone counts megabytes.",
+        example="512K",
+        since="0.3.0",
+    )
     cpu = Property(
         Int(1, 65535), "1", "Virtual processors; no more than bhyve allows on this host.", example="4", inherited=True
     )
@@ -390,7 +411,7 @@ class Guest(Section):
     uefi_vnc_client = Property(
         Choice(("print", "freerdp", "custom", "off")),
         "print",
-        "What console vnc does.",
+        "What console vnc does: print where the screen is, or start a viewer; any known one where this is missing.",
         example="freerdp",
         when=When.NOW,
         inherited=True,
@@ -398,8 +419,8 @@ class Guest(Section):
     uefi_vnc_client_custom_cmd = Property(
         TEXT,
         "",
-        "The command that console vnc runs for uefi_vnc_client=custom.",
-        example="vncviewer",
+        "The command that console vnc runs for uefi_vnc_client=custom; {ip}, {port}, {size} and {guest} are filled in.",
+        example="vncviewer {ip}::{port}",
         when=When.NOW,
         inherited=True,
     )

@@ -52,7 +52,7 @@ def _bhyve(guest: Guest, facts: Facts, medium: str | None, where: dict[str, Addr
         *("-m", memory(guest)),
         *(("-U", guest.uuid) if guest.uuid else ()),
         *slots,
-        *(("-l", f"com1,{console(facts)}") if facts.console else ()),
+        *(("-l", f"com1,{console(guest, facts)}") if facts.console else ()),
         *(("-l", f"bootrom,{facts.firmware}") if guest.loader == "uefi" else ()),
         names.vm(facts.name),
     )

@@ -11,6 +11,9 @@ from chyves.bhyve.facts import Facts
 from chyves.bhyve.recipes import recipe
 from chyves.properties import Guest
 
+OWN = "log"
+"""What the guest's own pair has in its name behind that of the users' pair, with which no number can collide."""
+
 BHYVELOAD_DISKS = 32
 """Disks that bhyveload takes; the first is the one it boots from."""
 
@@ -35,9 +38,9 @@ def memory(guest: Guest) -> str:
     return Guest.ram.type.format(guest.ram)
 
 
-def console(facts: Facts) -> str:
-    """The end of the null-modem pair that belongs to the guest."""
-    return f"{facts.console}A"
+def console(guest: Guest, facts: Facts) -> str:
+    """The end of the null-modem pair that belongs to the guest: with console_log of a pair of its own."""
+    return f"{facts.console}{OWN if guest.console_log else ''}A"
 
 
 def _bhyveload(guest: Guest, facts: Facts, medium: str | None, wired: bool) -> tuple[str, ...]:
@@ -50,7 +53,7 @@ def _bhyveload(guest: Guest, facts: Facts, medium: str | None, wired: bool) -> t
         *(("-S",) if wired and not own_wire else ()),
         *("-m", memory(guest)),
         *(word for source in sources for word in ("-d", source)),
-        *("-c", console(facts)),
+        *("-c", console(guest, facts)),
         names.vm(facts.name),
     )
 
@@ -66,7 +69,7 @@ def _grub(guest: Guest, facts: Facts, medium: str | None, wired: bool) -> Loadin
         *("-m", f"{place}/device.map"),
         *("-r", chosen.root),
         *(("-d", directory) if directory else ()),
-        *("-c", console(facts)),
+        *("-c", console(guest, facts)),
         *("-M", memory(guest)),
         names.vm(facts.name),
     )

@@ -10,11 +10,13 @@ from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding
 
 
-def each(host: Host, guests: Iterable[GuestHolding], act: Callable[[GuestHolding], None]) -> None:
+def each(
+    host: Host, guests: Iterable[GuestHolding], act: Callable[[GuestHolding], None], rest: str = "not begun"
+) -> None:
     """Do something to each guest.
 
     A failure is told at once and the next guest follows; at the end SeveralFailed is raised. With one guest its own
-    error is raised; a signal ends it all.
+    error is raised; a signal ends it all, and `rest` says of the other guests what they are then.
     """
     found = list(guests)
     if len(found) == 1:
@@ -23,7 +25,7 @@ def each(host: Host, guests: Iterable[GuestHolding], act: Callable[[GuestHolding
     failed = []
     for number, guest in enumerate(found):
         try:
-            with begun([other.name for other in found[number + 1 :]]):
+            with begun([other.name for other in found[number + 1 :]], rest):
                 act(guest)
         except Interrupted:
             raise
@@ -35,11 +37,11 @@ def each(host: Host, guests: Iterable[GuestHolding], act: Callable[[GuestHolding
 
 
 @contextmanager
-def begun(others: Sequence[str]) -> Iterator[None]:
-    """Have a signal that ends the work on one guest tell which others were not begun."""
+def begun(others: Sequence[str], rest: str = "not begun") -> Iterator[None]:
+    """Have a signal that ends the work on one guest tell of the others, that they were not begun."""
     try:
         yield
     except Interrupted as error:
         if others:
-            error.add_note(f"not begun: {', '.join(others)}")
+            error.add_note(f"{rest}: {', '.join(others)}")
         raise

@@ -33,6 +33,7 @@ class Running:
     serial: str | None = None
     vnc_port: int | None = None
     reboots: int = 0
+    recorded: bool = False
     started: str = ""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import TypeVar
 
 from chyves.cli.assignments import assignments as parse_assignments
@@ -47,7 +48,8 @@ def _change(host: Host, wanted: Sequence[tuple[Target, Changes]]) -> None:
             section.owner for section, _ in merged if isinstance(section, Guest) and section.owner in holdings.guests
         ]
         stack.enter_context(host.locks.hold(*(f"guest.{name}" for name in guests)))
-        new = [_changed(host, holdings, section, changes) for section, changes in merged]
+        unique = cache(lambda: Unique.read(holdings))  # one, so that two guests do not get the same port
+        new = [_changed(host, holdings, section, changes, unique) for section, changes in merged]
         _refuse_shared(host, holdings, new)
         _write(host, holdings, [section for section, _ in merged], new)
 
@@ -64,7 +66,9 @@ def _merge(holdings: Holdings, wanted: Sequence[tuple[Target, Changes]]) -> list
     return list(merged.values())
 
 
-def _changed(host: Host, holdings: Holdings, section: AnySection, changes: Changes) -> AnySection:
+def _changed(
+    host: Host, holdings: Holdings, section: AnySection, changes: Changes, unique: Callable[[], Unique]
+) -> AnySection:
     """The section with its changes, checked; raises ChyvesError."""
     clean: dict[str, str | None] = {}
     for name, text in changes.items():
@@ -77,7 +81,7 @@ def _changed(host: Host, holdings: Holdings, section: AnySection, changes: Chang
         _refuse_running(host, section.owner, clean)
         _refuse_absent(holdings.guest(section.owner), clean)
         if clean.get("loader") == "uefi" or clean.get("uefi_console_output") == "vnc":
-            added = uefi_additions(section.with_changes(clean), holdings.defaults, Unique.read(holdings))
+            added = uefi_additions(section.with_changes(clean), holdings.defaults, unique())
             new = new.with_changes(added)
     firmware = clean.get("uefi_firmware")
     if firmware and firmware != "-":

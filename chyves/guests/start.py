@@ -88,9 +88,9 @@ def _boot(host: Host, holding: GuestHolding, launch: Launch, iso: str | None, ta
         return
     host.terminal.say(1, f"{holding.name}: starting" + (f" from {iso}" if iso else ""))
     for line in filter(None, (launch.loader, launch.bhyve)):
-        host.terminal.say(3, shlex.join(line))
+        host.terminal.say(3, shlex.join(line), logged=True)
     launch_supervisor(host, holding.name, iso, taps)
-    host.terminal.say(2, f"{holding.name}: is up")
+    host.terminal.say(2, f"{holding.name}: is up", logged=True)
 
 
 def _print(host: Host, launch: Launch) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 
 from chyves import names
-from chyves.errors import ChyvesError
+from chyves.errors import Busy, ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
 from chyves.guests.leftovers import settle_guest
 from chyves.guests.reclaim import clear
 from chyves.host.machine import Host
+from chyves.host.signals import told
+from chyves.host.undo import Undo
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.targets import Target, named
 
@@ -29,7 +31,8 @@ def stop(host: Host, guest: Target, how: str | None = None) -> None:
         each(host, wanted, lambda holding: force_off(host, holding.name))
         return
     pressed = {holding.name for holding in wanted if len(wanted) > 1 and _press_quietly(host, holding.name)}
-    each(host, wanted, lambda holding: _stop(host, holding, holding.name in pressed))
+    rest = "not waited for, with their buttons pressed" if pressed else "not begun"
+    each(host, wanted, lambda holding: _stop(host, holding, holding.name in pressed), rest)
 
 
 def _press_quietly(host: Host, name: str) -> bool:
@@ -43,26 +46,31 @@ def _press_quietly(host: Host, name: str) -> bool:
 
 def press(host: Host, name: str) -> int:
     """Press the button through the supervisor, which also sees to it that the guest stays off; the supervisor."""
-    with host.locks.hold(f"guest.{name}"):
-        settle_guest(host, name)
-        supervisor = running.supervisor(host, name)
-        if supervisor is None:
-            raise ChyvesError(f"{name}: does not run")
-        host.processes.signal(supervisor, signal.SIGTERM)
-        return supervisor
+    try:
+        with host.locks.hold(f"guest.{name}"):
+            settle_guest(host, name)
+            supervisor = running.supervisor(host, name)
+            if supervisor is None:
+                raise ChyvesError(f"{name}: does not run")
+            host.processes.signal(supervisor, signal.SIGTERM)
+            return supervisor
+    except Busy as error:
+        raise Busy(f"{error}, or pull the plug: chyves {name} stop force") from None
 
 
 def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
     name, seconds = holding.name, holding.properties.stop_timeout
     supervisor = running.supervisor(host, name) if pressed else press(host, name)
-    host.terminal.say(1, f"{name}: stopping")
-    if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, seconds):
-        raise ChyvesError(
-            f"{name}: did not react to its power button within {seconds} s (stop_timeout); "
-            f"try again, or pull the plug: chyves {name} stop force"
-        )
-    free_rest(host, name)
-    host.terminal.say(2, f"{name}: is off")
+    with told(name, "its power button is pressed, so that it may still go off; see: chyves list"):
+        host.terminal.say(1, f"{name}: stopping")
+        if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, seconds):
+            raise ChyvesError(
+                f"{name}: did not react to its power button within {seconds} s (stop_timeout); "
+                f"try again, or pull the plug: chyves {name} stop force"
+            )
+    with Undo():
+        free_rest(host, name)
+    host.terminal.say(2, f"{name}: is off", logged=True)
 
 
 def free_rest(host: Host, name: str) -> None:
@@ -83,6 +91,11 @@ def force_off(host: Host, name: str, patience: float = PATIENCE) -> None:
     state, supervisor = running.read(host, name), running.supervisor(host, name)
     if state is None and supervisor is None and not running.vmm(host, name):
         raise ChyvesError(f"{name}: does not run")
+    with Undo():
+        _pull(host, name, state, supervisor, patience)
+
+
+def _pull(host: Host, name: str, state: running.Running | None, supervisor: int | None, patience: float) -> None:
     host.terminal.say(1, f"{name}: pulling the plug")
     if supervisor is not None:
         host.processes.signal(supervisor, signal.SIGUSR1)
@@ -93,7 +106,7 @@ def force_off(host: Host, name: str, patience: float = PATIENCE) -> None:
         _kill(host, name, supervisor, patience)
     if running.supervisor(host, name) is None or host.dry:
         clear(host, name, running.read(host, name))
-    host.terminal.say(2, f"{name}: is off")
+    host.terminal.say(2, f"{name}: is off", logged=True)
 
 
 def _power_off(host: Host, name: str) -> None:

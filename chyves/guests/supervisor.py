@@ -25,6 +25,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import prepare, running
 from chyves.guests.journal import Journal
 from chyves.guests.reclaim import free, free_vmm
+from chyves.guests.recording import Recording
 from chyves.guests.supervise import UP
 from chyves.host import children
 from chyves.host.machine import Host
@@ -95,6 +96,7 @@ class Supervisor:
         self.holdings = Holdings.read(host)
         self.holding = self.holdings.guest(name)
         self.journal = Journal(self.holdings, self.holding)
+        self.recording = Recording(host, self.holding.logs, self.journal.write)
         self.ending: bool = False
         self.seen_up: bool = False
         guest = self.holding.properties
@@ -142,11 +144,20 @@ class Supervisor:
         self.state.supervisor = os.getpid()
         self._remember()
         self.journal.write(1, f"adopted: bhyve is process {state.bhyve}")
+        self._record_again()
         self.seen_up = True
         self.report.say(UP)
         self.host.processes.wait_for_end(state.bhyve, None)
         self.journal.write(1, "ended; it was adopted, so that its status is not known")
         self._clean_up()
+
+    def _record_again(self) -> None:
+        """Relay the console of a guest that was started with console_log; without that nobody could join it."""
+        try:
+            if self.state.recorded:
+                self.recording.begin(self.holding.properties, adopted=True)
+        except ChyvesError as error:
+            self.journal.write(1, str(error))
 
     def _remember(self) -> None:
         running.write(self.host, self.name, self.state)
@@ -164,6 +175,8 @@ class Supervisor:
     def _boot(self, lines: Launch) -> int:
         """Run the loader and bhyve once; bhyve's status (negative: the signal that ended it). Raises ChyvesError."""
         free_vmm(self.host, self.name)
+        self.recording.begin(self.holding.properties)
+        self.state.recorded = self.recording.on
         for path, text in lines.files.items():
             self.host.files.write(Path(path), text)
         if lines.loader:
@@ -254,6 +267,7 @@ class Supervisor:
 
     def _clean_up(self) -> None:
         """Free everything, each part also when another could not be."""
+        self.recording.end()
         try:
             free(self.host, self.name, self.state)
         except ChyvesError as error:

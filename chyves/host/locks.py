@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chyves.errors import Busy, ChyvesError
+from chyves.secrets import masked
 
 PAUSE = 0.05
 """Seconds between two tries; flock(2) itself knows no limit of time."""
@@ -160,6 +161,6 @@ def _exists(pid: int) -> bool:
 
 
 def _command() -> str:
-    """The command line of this process, on one line of readable length."""
+    """The command line of this process, on one line of readable length, without secrets."""
     name = Path(sys.argv[0]).name.replace("__main__.py", "chyves")
-    return " ".join(" ".join([name, *sys.argv[1:]]).split())[:200]
+    return masked(" ".join(" ".join([name, *sys.argv[1:]]).split()))[:200]

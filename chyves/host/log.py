@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from chyves.secrets import masked
+
 
 class Log:
     """Writes logs; what cannot be written is told once on stderr and stops nothing."""
@@ -32,7 +34,7 @@ class Log:
             )
             try:
                 for line in text.splitlines() or [""]:
-                    os.write(descriptor, f"{head}{_plain(line)}\n".encode())
+                    os.write(descriptor, f"{head}{plain(masked(line))}\n".encode())
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -44,6 +46,6 @@ class Log:
             print(f"{directory}: the log cannot be written: {error.strerror}; see to that", file=sys.stderr, flush=True)
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """A line that can be shown: what a guest or a program said may steer a terminal."""
     return "".join(char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in line)

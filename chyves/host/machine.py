@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chyves.host.files import Files
     from chyves.host.interfaces import Interfaces
     from chyves.host.kernel import Kernel
+    from chyves.host.lines import Lines
     from chyves.host.locks import Locks
     from chyves.host.log import Log
     from chyves.host.processes import Processes
@@ -85,6 +86,12 @@ class Host:
         from chyves.host.processes import Processes
 
         return Processes(self.run)
+
+    @cached_property
+    def lines(self) -> Lines:
+        from chyves.host.lines import Lines
+
+        return Lines(self.path("/var/spool/lock"), self.processes)
 
     @cached_property
     def files(self) -> Files:

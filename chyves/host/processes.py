@@ -46,6 +46,14 @@ class Processes:
         except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
             return self._ps("lstart=", pid)
 
+    def user(self, pid: int) -> str | None:
+        """Whose a process is; None where there is none."""
+        return self._ps("user=", pid)
+
+    def terminal(self, pid: int) -> str | None:
+        """The terminal that a process was started from, `-` for none; None where there is no process."""
+        return self._ps("tty=", pid)
+
     def find(self, command: str) -> list[int]:
         """The processes whose whole command line an extended regular expression matches (pgrep(1))."""
         return [int(pid) for pid in self.run.ask("pgrep", "-f", "-x", command, accept=(0, 1)).split()]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 PLACES = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 """Where FreeBSD has its programs: a service starts with less (rc(8)), a user with anything."""
 
-KEPT = ("HOME", "TERM", "CHYVES_LAB", "CHYVES_LAB_GUEST")
-PACKAGES = {"grub-bhyve": "grub2-bhyve"}
+KEPT = ("HOME", "TERM", "TMUX", "TMUX_TMPDIR", "CHYVES_LAB", "CHYVES_LAB_GUEST")
+PACKAGES = {"grub-bhyve": "grub2-bhyve", "tmux": "tmux"}
 KILLED = -9
 
 
@@ -29,6 +29,8 @@ class Runner:
 
     def __init__(self, environ: Mapping[str, str], path: str) -> None:
         self.environ = {name: environ[name] for name in KEPT if name in environ} | {"LC_ALL": "C", "PATH": path}
+        self.user = {**environ, "PATH": f"{environ.get('PATH', '')}:{path}".lstrip(":")}
+        """The user's own environment, for programs that the user sees and types into."""
 
     def ask(self, *argv: str, accept: Collection[int] = (0,), timeout: float = 60) -> str:
         """What a program answers on stdout; it changes nothing, so that a dry run asks too.
@@ -83,10 +85,20 @@ class Runner:
         return running.process.stdout.decode(errors="replace")
 
     def become(self, *argv: str) -> NoReturn:
-        """Turn this process into a program that has the terminal."""
+        """Turn this process into a program that has the terminal, and the user's environment."""
         program = self.program(argv)
         sys.stdout.flush()
-        os.execve(program, argv, self.environ)
+        os.execve(program, argv, self.user)
+
+    def show(self, *argv: str) -> int:
+        """Start a program of the user's screen, which goes on by itself, in the user's environment; its number."""
+        from chyves.host.detached import start
+
+        return start(self.program(argv), argv, self.user, ())
+
+    def has(self, name: str) -> bool:
+        """Whether a program is installed."""
+        return self._found(name) is not None
 
     def detach(self, argv: Sequence[str], *, keep: Sequence[int] = ()) -> int:
         """Start a process that outlives this one and its terminal; its number.
@@ -126,12 +138,15 @@ class Runner:
     def program(self, argv: Sequence[str]) -> str:
         """The file of a program; raises ChyvesError where it is not installed."""
         name = argv[0]
-        program = find(*reversed(os.path.split(name))) if "/" in name else find(name, self.environ["PATH"])
+        program = self._found(name)
         if program is None:
             known = name in PACKAGES
             advice = f"install the package {PACKAGES[name]}" if known else "it is part of FreeBSD: mend the host"
             raise ChyvesError(f"{name}: is not installed; {advice}")
         return program
+
+    def _found(self, name: str) -> str | None:
+        return find(*reversed(os.path.split(name))) if "/" in name else find(name, self.environ["PATH"])
 
 
 class DryRunner(Runner):

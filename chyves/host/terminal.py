@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -25,19 +25,49 @@ class Terminal:
     def __init__(self, dry: bool = False) -> None:
         self.level = 2
         self.dry = dry
+        self.recording = False
+        self.unwritten: list[tuple[int, str]] = []
+        self._write: Callable[[int, str], None] | None = None
 
-    def say(self, level: int, text: str) -> None:
-        """Tell of what is done: level 1 an action, 2 its steps, 3 also the lines of programs."""
+    def say(self, level: int, text: str, logged: bool = False) -> None:
+        """Tell of what is done: level 1 an action, 2 its steps, 3 also the lines of programs.
+
+        `logged` is for what the guest's supervisor writes to the logs itself.
+        """
         if level <= self.level and not self.dry:
             _print(text)
+        if not logged:
+            self.record(level, text)
 
     def warn(self, text: str) -> None:
         """Tell of what the user should know, at every level."""
         _print(f"warning: {text}")
+        self.record(1, _marked("warning", text))
 
     def failed(self, error: ChyvesError) -> None:
         """Tell of an error after which the command goes on with the next guest."""
         tell(error)
+        self.record_failure(error)
+
+    def record(self, level: int, text: str) -> None:
+        """Write to the logs, where this command does; what comes before they are known is written when they are."""
+        if not self.recording:
+            return
+        self.unwritten.append((level, text))
+        if self._write is not None:
+            self.record_by(self._write)
+
+    def record_failure(self, error: ChyvesError) -> None:
+        """Write to the logs why something failed."""
+        for text in (str(error), *getattr(error, "__notes__", ())):
+            self.record(1, _marked("failed", text))
+
+    def record_by(self, write: Callable[[int, str], None]) -> None:
+        """From now on the logs are known: `write` adds to them."""
+        self._write = write
+        waiting, self.unwritten = self.unwritten, []
+        for level, text in waiting:
+            write(level, text)
 
     def confirm(self, question: str, yes: bool, details: Iterable[str] = (), scripts: bool = False) -> bool:
         """Whether the user agrees, having been shown the details, a line each.
@@ -111,6 +141,12 @@ class Progress:
 def _interactive() -> bool:
     """Whether somebody is there to answer: what is asked is shown on stderr."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _marked(mark: str, text: str) -> str:
+    """A sentence with a mark behind the name that it begins with."""
+    name, colon, rest = text.partition(": ")
+    return f"{name}: {mark}: {rest}" if colon else f"{mark}: {text}"
 
 
 def tell(error: ChyvesError) -> None:

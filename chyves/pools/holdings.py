@@ -122,13 +122,17 @@ class Holdings:
             pools[row["name"].partition("/")[0]].rows[row["name"]] = row
         holdings = cls(host, pools, _guests(host, pools))
         if pools:
-            holdings._heed_stdout_level()
+            holdings._heed_globals()
         return holdings
 
-    def _heed_stdout_level(self) -> None:
-        """From here on the terminal shows what the host's property says; a file that is broken is told when used."""
+    def _heed_globals(self) -> None:
+        """From here on the terminal and the logs are as the host's properties say; a broken file is told when used."""
         with suppress(ChyvesError):
             self.host.terminal.level = self.globals.stdout_level
+        if self.host.terminal.recording:
+            from chyves.pools.journal import Journal
+
+            self.host.terminal.record_by(Journal(self).write)
 
     @cached_property
     def primary(self) -> PoolHolding:

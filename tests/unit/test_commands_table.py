@@ -33,6 +33,7 @@ EXAMPLES = {
     "guest": ("web1", "a.b-c_d", "0", "disk0"),
     "interface": ("tap50", "vale0:p"),
     "iso": ("system.iso",),
+    "lines": ("1", "400"),
     "name": ("system.iso", "FIRMWARE.fd"),
     "owner": ("web1", "web-1"),
     "pool": ("tank", "zroot"),
@@ -104,7 +105,9 @@ def test_too_many_words_are_refused(row: Command) -> None:
     if isinstance(last, Arg) and last.many in OPEN:
         return
     surplus = ["surplus"] if row.words != ("list",) else ["cpu", "surplus"]
-    with pytest.raises(UsageError, match=r"(is one word too many; it is: chyves|is no command)"):
+    with pytest.raises(
+        UsageError, match=r"(is one word too many; it is: chyves|is no command|give one of reset, tmux, vnc)"
+    ):
         parse([*words(row), *surplus])
 
 

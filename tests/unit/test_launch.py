@@ -26,6 +26,8 @@ GIVEN = ("guest", "host", "disks", "medium")
 FLAGS = {"yes": True, "no": False}
 
 USED_ELSEWHERE = {
+    "console_log_old": "guests: recording",
+    "console_log_size": "guests: recording",
     "creation": "guests: report",
     "description": "guests: report",
     "notes": "guests: report",

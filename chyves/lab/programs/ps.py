@@ -71,6 +71,7 @@ COLUMNS = {
     "user": Column("USER", True, _user),
     "jid": Column("JID", False, lambda _: "0"),
     "tt": Column("TT ", True, lambda it: f"{it.tty & 0xFF}" if it.tty else "- "),
+    "tty": Column("TTY", True, lambda it: f"pts/{it.tty & 0xFF}" if it.tty else "-"),
     "stat": Column("STAT", True, _state),
     "time": Column("TIME", False, _time),
     "etime": Column("ELAPSED", False, _etime),
@@ -84,7 +85,7 @@ COLUMNS = {
     "comm": Column("COMMAND", True, lambda it: _visible(it.comm)),
     "command": Column("COMMAND", True, lambda it: _visible(it.command)),
 }
-ALIASES = {"args": "command", "ucomm": "comm", "state": "stat", "tty": "tt", "vsize": "vsz", "pcpu": "%cpu",
+ALIASES = {"args": "command", "ucomm": "comm", "state": "stat", "vsize": "vsz", "pcpu": "%cpu",
            "pmem": "%mem", "cputime": "time", "ruser": "user", "ruid": "uid", "usertime": "time"}  # fmt: skip
 DEFAULT = ["pid", "tt", "stat", "time", "command"]
 SHAPES = {

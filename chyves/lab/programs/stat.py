@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from chyves.lab import nmdm
 from chyves.lab.place import Lab
 
 DEFAULT = '%d %i %Sp %l %Su %Sg %r %z "%Sa" "%Sm" "%Sc" %k %b 0 %N'
@@ -69,6 +70,8 @@ def _filled(form: str, found: Status, name: str, times: str) -> str:
 def _look(lab: Lab, name: str, through: bool) -> Status:
     if name == "(stdin)":
         return os.fstat(0)
+    if nmdm.end_named(name) and lab.inside(name).parent == lab.root / "dev":
+        os.close(nmdm.open_end(lab, name))  # looking at a name makes the pair (nmdm(4))
     return os.stat(lab.inside(name), follow_symlinks=through)
 
 

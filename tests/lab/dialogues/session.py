@@ -161,6 +161,11 @@ def _regular(said: str) -> str:
         (r'(?<="cpu_seconds": )[\d.]+', "<cpu>"),
         (r'(?<="memory": )\d+', "<memory>"),
         (r"(?<=--report )\d+", "<number>"),
+        (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+]\d{4}", "<time>"),
+        (r"(?m), by \w+$", ", by <somebody>"),
+        (r"(ssh -L \S+) \S+,", r"\1 <host>,"),
+        (r"\b\w+ on pts/\d+ \(process", "<somebody> (process"),
+        (r"\b\w+ \(process", "<somebody> (process"),
         (r"(?<=kill -s TERM )\d+|(?<=kill -s USR1 )\d+", "<pid>"),
     ):
         said = re.sub(pattern, name, said)

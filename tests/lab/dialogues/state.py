@@ -15,11 +15,19 @@ OWNERS = {"global.cfg": "global", ".defaults": "defaults"}
 
 
 def state(lab: Lab) -> set[str]:
-    """Datasets, properties, files, interfaces, modules, VMMs and what is written down of running guests, a line each.
+    """Datasets, properties, files, interfaces, modules, VMMs, sessions and what is written down of running guests.
 
     Logs and locks are left out: neither is state.
     """
-    return {*_datasets(lab), *_files(lab), *_interfaces(lab), *_modules(lab), *_machines(lab), *_run(lab)}
+    return {
+        *_datasets(lab),
+        *_files(lab),
+        *_interfaces(lab),
+        *_modules(lab),
+        *_machines(lab),
+        *_run(lab),
+        *_consoles(lab),
+    }
 
 
 def _said(lab: Lab, program: str, *words: str) -> str:
@@ -72,3 +80,7 @@ def _machines(lab: Lab) -> Iterator[str]:
 def _run(lab: Lab) -> Iterator[str]:
     found = (lab.root / "var/run/chyves").rglob("*")
     return (f"file {path.relative_to(lab.root)}" for path in found if path.is_file() and path.suffix != ".lock")
+
+
+def _consoles(lab: Lab) -> Iterator[str]:
+    return (f"session {path.name}" for path in (lab.root / "var/spool/lock").glob("LCK..*"))

@@ -1,0 +1,129 @@
+"""Keeping what a guest's serial console shows: a relay between the guest's null-modem pair and the user's.
+
+bhyve and the loaders have the A end of a pair of the guest's own; its B end, and the A end of the pair that users
+join, are held here. What the guest sends goes to the user and into a file; what the user types goes to the guest.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import termios
+import threading
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from chyves.errors import ChyvesError
+from chyves.host.rotation import RotatedFile
+from chyves.host.run import Runner
+
+READ = 1 << 14
+WAITING = 1 << 14
+"""Bytes kept for a user who does not read; older ones are dropped, so that the guest is never held up."""
+
+LAST_WORDS = 200
+"""Milliseconds without a byte after which a guest that has ended has said its last."""
+
+
+class Recorder:
+    """Relays one console in a thread of this process, which sleeps while nothing is said."""
+
+    def __init__(self, run: Runner, guest: Path, user: Path, file: RotatedFile, tell: Callable[[str], None]) -> None:
+        """`guest` and `user` are the ends to hold; `tell` gets a sentence when the relay ends before it should.
+
+        Raises ChyvesError where an end cannot be opened.
+        """
+        self._guest = _opened(run, guest)
+        try:
+            self._user = _opened(run, user)
+        except BaseException:
+            os.close(self._guest)
+            raise
+        self._file, self._tell = file, tell
+        self._to_guest = self._to_user = b""
+        self._stopping, self._stop = os.pipe()
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still relays."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the relay once the guest's last words are kept."""
+        os.write(self._stop, b".")
+        self._thread.join()
+        for descriptor in (self._guest, self._user, self._stopping, self._stop):
+            os.close(descriptor)
+
+    def _work(self) -> None:
+        try:
+            while self._carry(None):
+                pass
+            while self._carry(LAST_WORDS):
+                pass
+        except OSError as error:
+            self._tell(f"the console is no longer relayed: {error.strerror}; it will be at the next start")
+        finally:
+            self._file.close()
+
+    def _carry(self, wait: int | None) -> bool:
+        """Wait for bytes, and carry them; False once that is to stop, or nothing came within `wait` milliseconds."""
+        poll = select.poll()
+        if wait is None:
+            poll.register(self._stopping, select.POLLIN)
+        poll.register(self._guest, select.POLLIN | (select.POLLOUT if self._to_guest else 0))
+        # What is typed waits in the line while the guest does not take it.
+        poll.register(self._user, (0 if self._to_guest else select.POLLIN) | (select.POLLOUT if self._to_user else 0))
+        ready = dict(poll.poll(wait))
+        if self._guest in ready:
+            self._from_guest()
+        if self._user in ready and not self._to_guest:
+            self._to_guest = _read(self._user)
+        self._to_user = _written(self._user, self._to_user)
+        self._to_guest = _written(self._guest, self._to_guest)
+        return bool(ready) and self._stopping not in ready and (wait is None or self._guest in ready)
+
+    def _from_guest(self) -> None:
+        data = _read(self._guest)
+        if data:
+            self._file.write(data)
+            self._to_user = (self._to_user + data)[-WAITING:]
+
+
+def _opened(run: Runner, path: Path) -> int:
+    """An end of a null-modem pair, raw, and deaf to the carrier, which goes whenever the other end is closed.
+
+    Looking at the name makes the pair where there is none (nmdm(4)). Raises ChyvesError.
+    """
+    run.ask("stat", str(path))
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ChyvesError(f"{path}: cannot be opened: {error.strerror}; is nmdm loaded?") from None
+    tty.setraw(descriptor, termios.TCSANOW)
+    modes = termios.tcgetattr(descriptor)
+    modes[2] = (modes[2] | termios.CLOCAL | termios.CREAD) & ~termios.HUPCL
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+    return descriptor
+
+
+def _read(descriptor: int) -> bytes:
+    """What has come; raises OSError at the end of the line itself, which a null modem does not have."""
+    with suppress(BlockingIOError):
+        data = os.read(descriptor, READ)
+        if not data:
+            raise OSError(0, "the null-modem pair is gone")
+        return data
+    return b""
+
+
+def _written(descriptor: int, data: bytes) -> bytes:
+    """What of the bytes the line did not take."""
+    with suppress(BlockingIOError):
+        while data:
+            data = data[os.write(descriptor, data) :]
+    return data

@@ -1,0 +1,122 @@
+"""The ends of files that grow, and are begun anew from time to time: by month, or by size."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+BLOCK = 1 << 16
+PAUSE = 0.25
+"""Seconds between two looks at a file that is followed."""
+
+Files = Callable[[], Sequence[Path]]
+"""Gives the files that are one log, the oldest first."""
+
+
+def last_lines(files: Sequence[Path], count: int) -> list[str]:
+    """The last lines of several files that are one log, the oldest file first. Raises OSError."""
+    found: list[str] = []
+    for path in reversed(files):
+        if len(found) >= count:
+            break
+        found = _last_lines(path, count - len(found)) + found
+    return found
+
+
+def _last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of one file, which is read from its end; a file that is just gone has none."""
+    try:
+        with path.open("rb") as file:
+            place, data = file.seek(0, os.SEEK_END), b""
+            while place and data.count(b"\n") <= count:
+                step = min(BLOCK, place)
+                place = file.seek(place - step)
+                data = file.read(step) + data
+    except FileNotFoundError:
+        return []
+    return data.decode(errors="replace").removesuffix("\n").split("\n")[-count:] if data else []
+
+
+def follow(files: Files, pause: Callable[[float], None] = time.sleep) -> Iterator[str]:
+    """What is written from now on, for ever: whole lines, and a part of one when nothing has come after it.
+
+    A file that takes the place of another (the next month's, or after a rotation) is read from its beginning, once the
+    other has been read to its end. `pause` waits so many seconds between two looks. Raises OSError.
+    """
+    reader = _Reader()
+    known = files()
+    if known:
+        reader.open(known[-1], at_end=True)
+    while True:
+        text = reader.text()
+        if text:
+            yield text
+            continue
+        later = _after(files(), reader)
+        if later is not None:
+            yield from reader.rest()
+            reader.open(later)
+            continue
+        yield from reader.rest()
+        pause(PAUSE)
+
+
+def _after(files: Sequence[Path], reader: _Reader) -> Path | None:
+    """The file that comes after the one that is read; where that is no more, the oldest."""
+    found = [(path, _identity(path)) for path in files]
+    places = [number for number, (_, identity) in enumerate(found) if identity == reader.identity]
+    later = found[places[0] + 1 :] if places else found
+    return later[0][0] if later else None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+class _Reader:
+    """One file, read as it grows."""
+
+    def __init__(self) -> None:
+        self.identity: tuple[int, int] | None = None
+        self._descriptor: int | None = None
+        self._part = b""
+
+    def open(self, path: Path, at_end: bool = False) -> None:
+        """Read this file from now on."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self.identity = None
+            return
+        status = os.fstat(self._descriptor)
+        self.identity = status.st_dev, status.st_ino
+        if at_end:
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def text(self) -> str:
+        """The whole lines that have come; a file that was cut short is read from its beginning."""
+        if self._descriptor is None:
+            return ""
+        if os.fstat(self._descriptor).st_size < os.lseek(self._descriptor, 0, os.SEEK_CUR):
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+        new = os.read(self._descriptor, BLOCK)
+        lines, newline, part = (self._part + new).rpartition(b"\n")
+        if not new:
+            return ""
+        self._part = part
+        return (lines + newline).decode(errors="replace")
+
+    def rest(self) -> Iterator[str]:
+        """The part of a line that has come."""
+        if self._part:
+            yield self._part.decode(errors="replace")
+            self._part = b""

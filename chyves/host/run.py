@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -84,6 +84,18 @@ class Runner:
             raise
         return running.process.stdout.decode(errors="replace")
 
+    def pipe(self, first: Sequence[str], second: Sequence[str], heed: Callable[[int], None] = lambda _: None) -> None:
+        """Let two programs change the host, of which the second reads what the first writes; both end together.
+
+        `heed` is told how many bytes more have passed. Raises ProgramFailed, Interrupted (chyves.host.pipeline).
+        """
+        from chyves.host.pipeline import Pipeline
+
+        files = self.program(first), self.program(second)
+        with _started(first):
+            pipeline = Pipeline((files[0], first), (files[1], second), self.environ)
+        pipeline.run(heed)
+
     def become(self, *argv: str) -> NoReturn:
         """Turn this process into a program that has the terminal, and the user's environment."""
         program = self.program(argv)
@@ -158,6 +170,12 @@ class DryRunner(Runner):
         """Print the command."""
         show(argv)
         return ""
+
+    def pipe(self, first: Sequence[str], second: Sequence[str], heed: Callable[[int], None] = lambda _: None) -> None:
+        """Print both commands with a pipe between them."""
+        import shlex
+
+        show(first, f"| {shlex.join(second)}")
 
     def detach(self, argv: Sequence[str], *, keep: Sequence[int] = ()) -> int:
         """Print the command; the number is 0."""

@@ -40,8 +40,9 @@ class Undo:
 
         A step without `back` is taken back by that of an earlier one (a dataset within a dataset).
         """
-        if any(undo._signals for undo in _open) and not any(undo._taking_back for undo in _open):
-            raise Interrupted(self._first(), f"stopped by {_name(self._first())}; what was done has been taken back")
+        number = noted()
+        if number is not None:
+            raise stopped_by(number)
         done = act()
         if back is not None:
             self._back.append((what, back))
@@ -93,6 +94,17 @@ class Undo:
         for note in getattr(error, "__notes__", ()):
             told.add_note(note)
         raise told from error
+
+
+def noted() -> int | None:
+    """The signal that an Undo has noted and not yet acted on: what takes long ends then. None while taking back."""
+    waiting = any(undo._signals for undo in _open) and not any(undo._taking_back for undo in _open)
+    return Undo._first() if waiting else None
+
+
+def stopped_by(number: int) -> Interrupted:
+    """The error by which a signal ends what is under way."""
+    return Interrupted(number, f"stopped by {_name(number)}; what was done has been taken back")
 
 
 def _name(number: int) -> str:

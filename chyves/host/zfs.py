@@ -13,6 +13,7 @@ from pathlib import Path
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.run import Runner
 
+Heed = Callable[[int], None]
 POOL_COLUMNS = ("name", "size", "alloc", "free", "health")
 PAUSE = 0.02
 
@@ -80,6 +81,23 @@ class Zfs:
             if "successfully created" in failure.said:
                 _take_back(failure, f"destroy {words[-1]}", lambda: self.destroy(words[-1]))
             raise
+
+    def copy(self, snapshot: str, name: str, properties: Mapping[str, str] = {}, heed: Heed = lambda _: None) -> None:
+        """Make a dataset of its own, on any pool, of a snapshot, which it has too then; `heed` is told the bytes.
+
+        Properties are only those given. When that fails, the dataset is not there.
+        """
+        self.run.pipe(("zfs", "send", snapshot), ("zfs", "receive", *_options(properties), name), heed)
+
+    def replicate(
+        self, snapshot: str, name: str, properties: Mapping[str, str] = {}, heed: Heed = lambda _: None
+    ) -> None:
+        """Make a replica of a dataset with all below it, on another pool: with their properties and older snapshots.
+
+        Mountpoints are inherited there; `properties` are set on it beside. When that fails, a part of it may be there.
+        """
+        receive = ("zfs", "receive", "-x", "mountpoint", *_options(properties), name)
+        self.run.pipe(("zfs", "send", "-R", snapshot), receive, heed)
 
     def set(self, name: str, properties: Mapping[str, str]) -> None:
         """Set properties of a dataset, all in one change."""

@@ -7,15 +7,17 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from chyves.errors import ChyvesError, ProgramFailed
+from chyves.errors import ChyvesError, Interrupted, ProgramFailed
 from chyves.host.machine import Host
 from chyves.host.run import PLACES
+from chyves.host.undo import Undo
 
 Make = Callable[[str, str], None]
 
@@ -268,3 +270,83 @@ def test_a_process_that_is_not_there(host: Host) -> None:
 def test_no_signal_reaches_a_group_or_init(host: Host, pid: int) -> None:
     with pytest.raises(ValueError, match="is not one process"):
         host.processes.signal(pid, 0)
+
+
+def test_what_one_program_writes_another_reads(host: Host, make: Make, tmp_path: Path) -> None:
+    make("writer", 'head -c 5000000 /dev/zero | tr "\\0" x; printf end')
+    make("reader", f"cat > {tmp_path}/read")
+    passed: list[int] = []
+    host.run.pipe(("writer",), ("reader",), passed.append)
+    assert (tmp_path / "read").read_bytes() == b"x" * 5_000_000 + b"end"
+    assert sum(passed) == 5_000_003 and len(passed) > 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words", "note"),
+    [
+        ("echo no >&2; exit 3", "cat > /dev/null", "writer: no", []),
+        ("echo no >&2; exit 3", "cat > /dev/null; echo cut off >&2; exit 1", "writer: no", ["cut off"]),
+        ("echo some", "echo full >&2; exit 1", "reader: full", []),
+        ("echo no: Broken pipe >&2; exit 1", "echo full >&2; exit 1", "reader: full", ["no: Broken pipe"]),
+        ("exit 3", "cat > /dev/null", "writer: ended with status 3", []),
+    ],
+)  # fmt: skip
+def test_of_two_programs_the_words_of_the_one_that_failed_are_told(
+    host: Host, make: Make, first: str, second: str, words: str, note: list[str]
+) -> None:
+    make("writer", first)
+    make("reader", second)
+    with pytest.raises(ProgramFailed) as failed:
+        host.run.pipe(("writer",), ("reader",))
+    assert str(failed.value) == words
+    assert getattr(failed.value, "__notes__", []) == note
+
+
+def test_a_writer_whose_reader_has_ended_ends_too(host: Host, make: Make) -> None:
+    make("writer", "exec yes")
+    make("reader", "head -c 10 > /dev/null; echo enough >&2; exit 1")
+    with pytest.raises(ProgramFailed, match="enough"):
+        host.run.pipe(("writer",), ("reader",))
+
+
+@pytest.mark.parametrize(
+    "lines", [("exec yes", "exec sleep 1000"), ("exec sleep 1000", "exec cat"), ("yes", "cat > /dev/null")]
+)
+def test_a_signal_ends_both_programs_whichever_hangs(
+    host: Host, make: Make, tmp_path: Path, lines: tuple[str, str]
+) -> None:
+    for name, line in zip(("writer", "reader"), lines, strict=True):
+        make(name, f"echo $$ > {tmp_path}/{name}; {line}")
+    back: list[str] = []
+
+    def interrupt() -> None:
+        while not all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in ("writer", "reader")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(Interrupted, match="stopped by SIGTERM; what was done has been taken back"), Undo() as undo:
+        undo.do(lambda: None, lambda: back.append("taken back"), "take back")
+        undo.do(lambda: host.run.pipe(("writer",), ("reader",)))
+    assert back == ["taken back"]
+    for name in ("writer", "reader"):
+        assert not host.processes.alive(int((tmp_path / name).read_text()))
+
+
+def test_programs_with_a_pipe_between_them_end_with_this_one(host: Host, make: Make, top: Path) -> None:
+    make("writer", f"echo $$ > {top}/writer; exec yes")
+    make("reader", f"echo $$ > {top}/reader; cat > /dev/null; echo cut off > {top}/told")
+    script = "from chyves.host.machine import Host; import sys;"
+    script += "Host.open({'CHYVES_LAB': sys.argv[1]}).run.pipe(('writer',), ('reader',))"
+    with subprocess.Popen([sys.executable, "-c", script, str(top)]) as chyves:
+        while not all((top / name).exists() and (top / name).read_text() for name in ("writer", "reader")):
+            time.sleep(0.01)
+        chyves.kill()
+    for name in ("writer", "reader"):
+        assert host.processes.wait_for_end(int((top / name).read_text()), 10)
+    assert (top / "told").read_text() == "cut off\n"
+
+
+def test_a_dry_run_prints_a_pipe_as_one_line(top: Path, capsys: pytest.CaptureFixture[str], make: Make) -> None:
+    Host.open({"CHYVES_LAB": str(top)}, dry=True).run.pipe(("zfs", "send", "a b@c"), ("zfs", "receive", "d"))
+    assert capsys.readouterr().out == "zfs send 'a b@c' | zfs receive d\n"

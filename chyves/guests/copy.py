@@ -1,0 +1,60 @@
+"""Copies of guests' datasets on the same or another pool: by zfs send and zfs receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from chyves.cli.sizes import rounded
+from chyves.errors import ChyvesError
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.pools.holdings import PoolHolding
+
+
+def copy(
+    undo: Undo,
+    host: Host,
+    pool: PoolHolding,
+    places: Mapping[str, str],
+    tag: str,
+    kept: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Copy datasets to a pool as they are in their snapshots called `tag`, parents first.
+
+    `places` says where each is copied to, `kept` which ZFS properties it has there; a volume reserves as much as the
+    one that it is a copy of. The caller has room for them (`require_room`), and takes back what was made.
+    """
+    sizes = measured(host, places)
+    for dataset, target in places.items():
+        size, reserved = sizes[dataset]
+        properties = {**kept.get(dataset, {}), **({"refreservation": str(reserved)} if reserved else {})}
+        undo.do(partial(_copy, host, f"{dataset}@{tag}", target, properties, size))
+        undo.do(partial(host.zfs.destroy, f"{target}@{tag}"))
+
+
+def _copy(host: Host, snapshot: str, target: str, properties: Mapping[str, str], size: int) -> None:
+    what = f"{snapshot.partition('@')[0].rpartition('/')[2]} to {target.partition('/')[0]}"
+    with host.terminal.progress(size, what) as progress:
+        host.zfs.copy(snapshot, target, properties, progress.advance)
+
+
+def measured(host: Host, datasets: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """The bytes that datasets hold, and those that are reserved for them, by name."""
+    rows = host.zfs.list(*datasets, properties=("name", "referenced", "refreservation"))
+    return {row["name"]: (int(row["referenced"]), int(row["refreservation"])) for row in rows}
+
+
+def require_room(host: Host, name: str, pool: PoolHolding, datasets: Iterable[str]) -> None:
+    """Raise ChyvesError where a pool has not the room for copies of datasets; `name` is the guest's."""
+    needed = sum(max(sizes) for sizes in measured(host, datasets).values())
+    refuse_full(name, pool, needed, int(host.zfs.get(pool.guests_dataset, "available")))
+
+
+def refuse_full(name: str, pool: PoolHolding, needed: int, free: int) -> None:
+    """Raise ChyvesError where fewer bytes are free on a pool than are needed there."""
+    if needed > free:
+        raise ChyvesError(
+            f"{name}: needs {rounded(needed)} on {pool.name}, where {rounded(free)} are free; "
+            "make room there, or choose another pool"
+        )

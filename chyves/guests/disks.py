@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from chyves import names
 from chyves.cli.sizes import rounded
@@ -16,7 +16,7 @@ from chyves.network.plan import free_number
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings, save
 from chyves.properties import Defaults, Guest
-from chyves.values import Size
+from chyves.values import NONE, Size
 
 SIZES = Size("")
 VOLUME = ("used", "volblocksize")
@@ -61,10 +61,16 @@ def _rows(holding: GuestHolding) -> Iterator[Row]:
             "size": size,
             "used": used,
             "path": str(path),
-            "description": guest.disk_description.get(number, "-") if number is not None else "-",
-            "notes": guest.disk_notes.get(number, "-") if number is not None else "-",
+            "description": _line(guest.disk_description, number),
+            "notes": _line(guest.disk_notes, number),
         }
         yield Row(values, {"size": rounded(size), "used": rounded(used)})
+
+
+def _line(lines: Mapping[int, str], number: int | None) -> str | None:
+    """What is kept of a disk of this number; None for nothing, and for a raw image, which has none."""
+    text = "" if number is None else lines.get(number, "")
+    return None if text in NONE else text
 
 
 def add(host: Host, guest: str, size: str | None = None) -> None:

@@ -13,6 +13,7 @@ from chyves.pools.holdings import Holdings
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
 from chyves.targets import Target, named
+from chyves.values import NONE
 
 OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value", "Value"))
 
@@ -38,11 +39,16 @@ def owned(holdings: Holdings, owner: Target) -> list[Section]:
 
 def _table(sections: Sequence[Section], name: str | None) -> Table:
     rows = [
-        Row({"owner": section.owner, "property": key, "value": value})
+        Row({"owner": section.owner, "property": key, "value": _value(value)})
         for section in sections
         for key, value in (section if name is None else [(name, section.get(name))])
     ]
     return Table("properties", OWNED, tuple(rows))
+
+
+def _value(text: str) -> str | None:
+    """A property's text as `set` takes it, for JSON: none is null, however it is written."""
+    return None if text in NONE else text
 
 
 def defaults(host: Host) -> Table:
@@ -64,10 +70,9 @@ def across(host: Host, property: str) -> Table:
     sections = holdings.each_properties(host.terminal.warn).values()
     if Guest.row(property) is None and not any(property in section.text for section in sections):
         raise ChyvesError(f"list: {shown(property)} is no property of guests; see: chyves list properties")
-    rows = [
-        Row({"guest": section.owner, "value": section.text.get(property, _default(property))}) for section in sections
-    ]
-    return Table(property, (Column("guest", "Guest"), Column("value", property)), tuple(rows))
+    found = [(section.owner, section.text.get(property, _default(property))) for section in sections]
+    rows = [Row({"guest": owner, "property": property, "value": _value(text)}) for owner, text in found]
+    return Table("values", (Column("guest", "Guest"), Column("value", property)), tuple(rows))
 
 
 def _default(name: str) -> str:
@@ -84,7 +89,7 @@ def properties(host: Host) -> Table:
     )
     scopes = (("guest", Guest), ("defaults", Defaults), ("global", Global), ("pool", Pool))
     rows = [
-        Row({"property": row.name, "scope": scope, "default": row.default, "doc": row.doc})
+        Row({"property": row.name, "scope": scope, "default": _value(row.default), "doc": row.doc})
         for scope, section in scopes
         for row in (*section.table.values(), *section.numbered.values())
         if not (section is Defaults and row.inherited)

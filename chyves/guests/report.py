@@ -14,6 +14,7 @@ from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import DATASET_VERSION, GUEST_VERSION, Guest
 from chyves.section import PropertyError
+from chyves.values import NONE
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ def _property(name: str) -> Show:
             value = getattr(sight.guest, name)
         except PropertyError:
             value = text
-        plain = isinstance(value, bool | int | str) or value is None
-        return (value if plain else [str(item) for item in value]), text or "-"
+        if value is None or value in NONE:
+            return None, "-"
+        return (value if isinstance(value, bool | int | str) else [str(item) for item in value]), text or "-"
 
     return show
 
@@ -71,13 +73,15 @@ def _rcboot(sight: Sight) -> tuple[Value, str | None]:
 
 def _serial(sight: Sight) -> tuple[Value, str | None]:
     serial = sight.guest.get("serial")
+    if serial in NONE:
+        return None, "-"
     used = sight.state is not None and sight.state.serial == serial
     return serial, f"{serial} (A)" if used else serial
 
 
 def _vnc(sight: Sight) -> tuple[Value, str | None]:
     port = sight.guest.get("uefi_vnc_port")
-    return (None, "-") if port in ("", "-") else (f"{sight.guest.get('uefi_vnc_ip')}:{port}", None)
+    return (None, "-") if port in NONE else (f"{sight.guest.get('uefi_vnc_ip')}:{port}", None)
 
 
 def _parent(sight: Sight) -> tuple[Value, str | None]:

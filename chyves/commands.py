@@ -85,6 +85,16 @@ COMMANDS = (
         "chyves.resources.delete:delete",
         asks=True,
     ),
+    Command(
+        (
+            KIND,
+            "rename",
+            Arg("name", "The image.", check=names.resource, complete="resources"),
+            Arg("new", "Its new name.", check=names.resource),
+        ),
+        "Rename an ISO image or a firmware; guests that boot with the firmware follow.",
+        "chyves.resources.rename:rename",
+    ),
     Command((NEW, "create", SIZE, IN_POOL), "Create guests.", "chyves.guests.create:create"),
     Command(
         (

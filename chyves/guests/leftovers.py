@@ -20,6 +20,7 @@ from chyves.network.plan import without_member
 from chyves.pools import together
 from chyves.pools.holdings import Holdings, PoolHolding, save
 from chyves.properties import Guest
+from chyves.resources.leftovers import settle_renames
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
     found = False
     if holdings.pools:
         found = _restore(host, holdings)
+        found |= settle_renames(host, holdings)
         _sweep(host, holdings)
         _move_on(host, holdings)
         for pool in holdings.pools.values():

@@ -56,6 +56,13 @@ class Files:
                 path.chmod(mode)
                 _sync_directory(path.parent)
 
+    def link(self, path: Path, new: Path) -> None:
+        """Give a file a further name, in the same file system; one that it has already stays."""
+        with _told(new, "cannot be made"):
+            if not (new.exists() and new.samefile(path)):
+                os.link(path, new)
+                _sync_directory(new.parent)
+
     def remove(self, path: Path) -> None:
         """Remove a file, if it is there."""
         with _told(path, "cannot be removed"):
@@ -88,6 +95,10 @@ class DryFiles(Files):
         """Print the line that makes the directory."""
         if not path.is_dir():
             show(["mkdir", "-p", "-m", f"{mode:o}", str(path)])
+
+    def link(self, path: Path, new: Path) -> None:
+        """Print the line that gives the file a further name."""
+        show(["ln", str(path), str(new)])
 
     def remove(self, path: Path) -> None:
         """Print the line that removes the file."""

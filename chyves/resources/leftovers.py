@@ -1,16 +1,22 @@
-"""What a crash left of resources: half-imported ones are taken back, half-deleted ones are finished."""
+"""What a crash left of resources: half-imported ones are taken back, half-deleted and half-renamed ones finished."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from chyves.errors import Busy
 from chyves.host.machine import Host
+from chyves.pools import together
 from chyves.pools.holdings import RESOURCES, Holdings
+from chyves.section import Section
 
 NEW, OLD = ".new-", ".old-"
 """What a dataset's name begins with while its resource is being imported, and deleted."""
+
+FROM = ".from-"
+"""What a file's further name begins with while its resource is being renamed; its old name follows."""
 
 UNFINISHED = {NEW: "was not imported to its end; it is taken back", OLD: "was not deleted to its end; it is finished"}
 
@@ -32,6 +38,11 @@ def discard(host: Host, dataset: str) -> None:
 
 def settle(host: Host, holdings: Holdings) -> None:
     """Clear what no running command holds."""
+    try:
+        with host.locks.hold("all", wait=0):
+            settle_renames(host, holdings)
+    except Busy:
+        pass  # who holds it has settled them
     for kind, directory in RESOURCES.items():
         parent = f"{holdings.primary.dataset}/{directory}/"
         below = [row.removeprefix(parent) for row in holdings.primary.rows if row.startswith(parent)]
@@ -50,6 +61,40 @@ def _clear(host: Host, kind: str, name: str, dataset: str, what: str) -> None:
                 discard(host, dataset)
     except Busy:
         pass  # somebody is at it now
+
+
+def settle_renames(host: Host, holdings: Holdings) -> bool:
+    """Finish each rename whose dataset has its new name, take back the others; whether there was one.
+
+    The caller holds the lock `all`.
+    """
+    found = False
+    for kind in RESOURCES:
+        for file in holdings.resources(kind).values():
+            for mark in file.parent.glob(f"{FROM}*"):
+                found = True
+                _settle_rename(host, holdings, kind, file, mark)
+    return found
+
+
+def _settle_rename(host: Host, holdings: Holdings, kind: str, file: Path, mark: Path) -> None:
+    name, old = file.name, mark.name.removeprefix(FROM)
+    others = [path for path in file.parent.iterdir() if path not in (file, mark) and path.samefile(mark)]
+    if old == name:
+        host.terminal.warn(f"{name}: was not renamed to its end; it is taken back")
+    else:
+        host.terminal.warn(f"{old}: was not renamed to its end; it is {name} now")
+        before = firmware_changes(holdings, old) if kind == "firmware" else []
+        together.write(holdings, before, [section.with_changes({"uefi_firmware": name}) for section in before])
+        holdings.forget_properties()
+    for path in (*others, mark):
+        host.files.remove(path)
+
+
+def firmware_changes(holdings: Holdings, name: str) -> list[Section]:
+    """The guests and the defaults that name a firmware, as they are now."""
+    everyone = [*holdings.each_properties(holdings.host.terminal.warn).values(), holdings.defaults]
+    return [section for section in everyone if section.text.get("uefi_firmware") == name]
 
 
 def _lock(kind: str, name: str) -> str:

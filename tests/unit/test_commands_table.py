@@ -35,6 +35,7 @@ EXAMPLES = {
     "iso": ("system.iso",),
     "lines": ("1", "400"),
     "name": ("system.iso", "FIRMWARE.fd"),
+    "new": ("other.img",),
     "owner": ("web1", "web-1"),
     "pool": ("tank", "zroot"),
     "property": ("cpu", "pcidev_0", "all"),

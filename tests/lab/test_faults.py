@@ -71,6 +71,7 @@ OPERATIONS = {
     "snapshot rollback to what another guest has": Operation(
         ("a", "snapshot", "rollback", "--yes"),
         (("a", "snapshot", "@one"), ("network", "a", "remove", "tap50"), ("network", "b", "add", "tap50")),
+    ),
     "iso rename": Operation(("iso", "rename", "rc.subr", "other"), (("iso", "import", "/etc/rc.subr"),)),
     "firmware rename": Operation(
         ("firmware", "rename", "rc.subr", "other"),

@@ -114,7 +114,7 @@ def test_prefixes_of_options_are_refused() -> None:
         ("starrt web1", "starrt: is no command; did you mean start? it is written after the guest"),
         ("stop web1", "stop: is written after the guest; it is: chyves guest[,guest...]|all stop [force]"),
         ("web1 stop now", "stop: now is not possible; give force"),
-        ("iso", "iso: words are missing; give one of delete, import, list"),
+        ("iso", "iso: words are missing; give one of delete, import, list, rename"),
         ("iso import", "iso import: words are missing; it is: chyves {iso|firmware} import source [checksum]"),
         ("web1 disk", "disk: words are missing; give one of add, delete, list, remove, resize"),
         ("version now", "version: now is one word too many; it is: chyves version"),

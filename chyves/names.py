@@ -16,10 +16,14 @@ GUEST_LENGTH = 27
 POOL_LENGTH = 128
 """Characters of a pool's name, so that the longest dataset of chyves on it stays below the 256 of ZFS (zfs(8))."""
 
-RESERVED = frozenset(
-    "all clone console create dataset defaults delete destroy dev disk firmware get global guests help info iso lab "
-    "list log network primary reclaim rename reorder reset set snapshot start stop upgrade version "
-    ".config .defaults .new .old completion debug doctor events explain metrics top".split()
+NEVER_GUESTS = frozenset(
+    "all clone console create dataset defaults delete destroy disk firmware get global guests info iso list network "
+    "primary reclaim rename reorder reset set snapshot start stop .config .defaults".split()
+)
+"""Words that no guest can be called, also none that 0.2.0 made."""
+
+RESERVED = NEVER_GUESTS | frozenset(
+    "dev help lab log upgrade version .new .old completion debug doctor events explain metrics top".split()
 )
 """Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
 

@@ -58,7 +58,12 @@ def narrowed(rows: Rows, index: int, text: str) -> Rows:
     """The rows that have this text at this place: those that name it, else those that leave the word to the user."""
     places = [(row, position(row, index)) for row in rows]
     named = tuple(row for row, word in places if text in literals(word))
-    return named or tuple(row for row, word in places if isinstance(word, Arg) and not word.choices)
+    return named or tuple(row for row, word in places if isinstance(word, Arg) and _can_be(word, index, text))
+
+
+def _can_be(word: Arg, index: int, text: str) -> bool:
+    """Whether a word left to the user may be this one: `debug start` starts debug, as no guest is called start."""
+    return not word.choices and not (index > 0 and word.check is names.guest and text in names.NEVER_GUESTS)
 
 
 def reached(words: Sequence[str]) -> Rows:

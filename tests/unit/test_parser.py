@@ -236,3 +236,8 @@ def test_a_guest_of_old_that_is_called_like_a_new_command_is_still_reached(name:
     assert parse([name, "set", "cpu=1"]).args["owner"] == (name,)
     with pytest.raises(UsageError, match=r"is (not possible|no command)"):
         parse([name, "startt"])
+
+
+def test_a_command_for_a_guest_is_not_for_a_word_that_no_guest_is_called() -> None:
+    assert meant("debug web1") == ("debug", {"guest": "web1"})
+    assert meant("debug start") == ("start", {"guest": ("debug",)})

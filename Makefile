@@ -40,7 +40,7 @@ man:	## make man/chyves.8 from its frame and the tables, and build/chyves.8.html
 	mv man/chyves.8.new man/chyves.8
 	mandoc -T lint -W warning man/chyves.8
 	@mkdir -p build
-	mandoc -T html man/chyves.8 > build/chyves.8.html
+	mandoc -T html -O toc man/chyves.8 > build/chyves.8.html
 
 install:	## put chyves below PREFIX (and DESTDIR); touches no dataset
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host install

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chyves.cli.help import command_help, help_
 from chyves.cli.manual import page
 from chyves.commands import COMMANDS
 from chyves.properties import Defaults, Global, Guest, Pool
@@ -44,6 +45,32 @@ def test_synopsis_has_every_command() -> None:
 def test_every_property_has_its_item(section: type[Guest]) -> None:
     for name in (*section.table, *section.numbered):
         assert f"\n.It Va {name}\n" in MANUAL
+
+
+@pytest.mark.parametrize("section", [Guest, Defaults, Global, Pool])
+def test_help_says_of_a_property_what_the_manual_says(section: type[Guest]) -> None:
+    text = " ".join(MANUAL.replace("\\-", "-").replace("\\&", "").split())
+    for name, row in (section.table | section.numbered).items():
+        assert row.doc in help_((name,))
+        assert row.doc in text
+
+
+def test_help_says_of_a_command_what_the_manual_says() -> None:
+    text = " ".join(MANUAL.replace("\\-", "-").replace("\\&", "").split())
+    for row in COMMANDS:
+        for doc in (row.doc, *(arg.doc for arg in row.args), *(option.doc for option in row.options)):
+            assert doc in command_help(row)
+            assert doc in text
+
+
+@needs_mandoc
+def test_html_page_has_a_table_of_contents_and_anchors() -> None:
+    shown = subprocess.run(
+        ["mandoc", "-T", "html", "-O", "toc", MAN / "chyves.8"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "TABLE OF CONTENTS" in shown
+    for name in ("COMMANDS", "EXAMPLES", "COMING_FROM_0.2.0", "cpu", "rcboot_after"):
+        assert f'id="{name}"' in shown, name
 
 
 @pytest.mark.parametrize("status", ["0", "1", "2", "70", "75", "77", "128+n"])

@@ -38,5 +38,6 @@ def _row(host: Host, name: str, file: Path) -> Row:
             f"{name}: {file} cannot be looked at: {error.strerror}; import it again, or mount its dataset"
         )
         return Row(values)
-    date = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.st_mtime))
-    return Row(values | {"size": status.st_size, "date": date}, shown={"size": rounded(status.st_size)})
+    when = time.localtime(status.st_mtime)
+    values |= {"size": status.st_size, "date": time.strftime("%Y-%m-%dT%H:%M:%S%z", when)}
+    return Row(values, shown={"size": rounded(status.st_size), "date": time.strftime("%Y-%m-%d %H:%M", when)})

@@ -67,6 +67,28 @@ HEADLESS = Option("-H", "For scripts: tabs between columns and no heading.")
 
 COMMANDS = (
     Command(("dataset", POOL, "install"), "Make the datasets of chyves on a pool.", "chyves.pools.install:install"),
+    Command(
+        ("dataset", POOL, "upgrade"),
+        "Bring datasets of an older chyves up; those of the primary pool with its guests.",
+        "chyves.pools.upgrade:upgrade",
+    ),
+    Command(
+        ("dataset", POOL, "promote"),
+        "Make a pool the primary one, which keeps the properties of the host and of new guests.",
+        "chyves.pools.promote:promote",
+    ),
+    Command(
+        ("dataset", POOL, "offline"),
+        "Put a pool's guests and images out of use, without changing them.",
+        "chyves.pools.offline:offline",
+    ),
+    Command(("dataset", POOL, "online"), "Bring a pool that is offline back into use.", "chyves.pools.offline:online"),
+    Command(
+        ("dataset", POOL, "uninstall"),
+        "Destroy the datasets of chyves on a pool that has no guests.",
+        "chyves.pools.uninstall:uninstall",
+        asks=True,
+    ),
     shows(KIND, "list", doc="Show the ISO images or the firmware.", run="chyves.resources.show:show"),
     Command(
         (
@@ -179,6 +201,11 @@ COMMANDS = (
         (ALL, "reclaim"),
         "Destroy the VMM of guests that do not run, and free what it held.",
         "chyves.guests.reclaim:reclaim",
+    ),
+    Command(
+        (ALL, "upgrade"),
+        "Bring guests of an older chyves up; what was changed in them stays.",
+        "chyves.guests.upgrade:upgrade",
     ),
     Command(
         (ALL, "console", "reset"),

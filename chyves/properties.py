@@ -95,8 +95,17 @@ class Pool(Section):
     dataset_role = Property(
         Choice(("primary", "secondary", "offline")),
         "secondary",
-        "The primary pool holds the global properties, the defaults, the resources and the log.",
+        "The primary pool holds the global properties, the defaults, new resources and the log.",
         example="primary",
+        writer=Writer.CHYVES,
+        when=When.NOW,
+    )
+    dataset_promotion = Property(
+        Int(0, 1 << 31),
+        "0",
+        "Counts up each time a pool becomes the primary one; of two that say they are, the higher is.",
+        example="1",
+        since="0.3.0",
         writer=Writer.CHYVES,
         when=When.NOW,
     )
@@ -184,6 +193,15 @@ class Global(Section):
         "auto",
         "auto: chyves makes bridges and taps; system: the administrator does, and chyves uses them.",
         example="system",
+    )
+    prompt_on_destruction = Property(
+        YES,
+        "yes",
+        "Ask on a terminal before something is destroyed. no: only before all guests, or clones, which no line names, "
+        "are; what a line names goes unasked, in scripts too.",
+        example="no",
+        since="0.3.0",
+        when=When.NOW,
     )
     restrict_new_property_names = Property(
         ON, "on", "Refuse to set a guest property whose name is not known.", example="off", when=When.NOW

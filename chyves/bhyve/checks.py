@@ -15,6 +15,8 @@ from chyves.properties import GUEST_VERSION, Guest
 from chyves.values import Address
 
 MEGABYTE = 1 << 20
+OLDEST = "0100"
+"""The first version of guests; all since are started as they are."""
 _UNSPEAKABLE = re.compile(r"[\s,%\x00-\x1f\x7f]")
 """What no escaping brings through: commas end an option, blanks a line of device.map, % begins a variable."""
 
@@ -52,12 +54,12 @@ def _life(guest: Guest, facts: Facts) -> None:
     if version > GUEST_VERSION:
         raise ChyvesError(
             f"{facts.name}: chyves_guest_version: {version} is newer than this chyves knows ({GUEST_VERSION}); "
-            "start it with the chyves that wrote it"
+            "use the chyves that wrote it"
         )
-    if version[:2] < GUEST_VERSION[:2]:
+    if version < OLDEST:
         raise ChyvesError(
-            f"{facts.name}: chyves_guest_version: {version} is older than {GUEST_VERSION}; "
-            f"bring it up with: chyves {facts.name} upgrade"
+            f"{facts.name}: chyves_guest_version: {version} is older than any that chyves takes over ({OLDEST}); "
+            "make the guest anew"
         )
 
 

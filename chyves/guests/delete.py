@@ -35,7 +35,8 @@ def delete(host: Host, guest: Target, how: str | None = None, yes: bool = False)
 
 def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool, scripts: bool) -> bool:
     names = ", ".join(holding.name for holding in doomed)
-    return host.terminal.confirm(f"{names}: delete with all disks and snapshots?", yes, _lines(host, doomed), scripts)
+    question = f"{names}: delete with all disks and snapshots?"
+    return host.terminal.confirm(question, yes, _lines(host, doomed), scripts, named=scripts)
 
 
 def _lines(host: Host, doomed: Sequence[GuestHolding]) -> Iterator[str]:

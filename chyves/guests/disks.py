@@ -136,7 +136,7 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         dataset = f"{holding.dataset}/{disk}"
         below = host.zfs.below(dataset)
         lines = [f"{guest}: {name} will be destroyed" for name in below]
-        if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines, scripts=True):
+        if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines, scripts=True, named=True):
             return
         old = f"{holding.pool.guests_dataset}/{leftovers.OLD.name}/{guest}:{disk}"
         before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
@@ -167,7 +167,7 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
         if new < now:
             _refuse_running(host, guest, "made smaller")
             change = f"{guest}: {disk}: from {SIZES.format(now)} to {SIZES.format(new)}"
-            if not host.dry and not host.terminal.confirm(f"{change}, and lose what is behind that?", yes):
+            if not host.dry and not host.terminal.confirm(f"{change}, and lose what is behind that?", yes, named=True):
                 return
         with Undo() as undo:
             undo.do(lambda: host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)}))

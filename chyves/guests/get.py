@@ -9,6 +9,7 @@ from chyves.cli.tables import Column, Row, Table
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 from chyves.names import shown
+from chyves.pools import newer
 from chyves.pools.holdings import Holdings
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
@@ -20,7 +21,9 @@ OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value
 
 def get(host: Host, owner: Target, property: str) -> Table:
     """One property, or all, of each owner; one property of one owner as its bare value, for scripts."""
-    sections = owned(Holdings.read(host), owner)
+    holdings = Holdings.read(host)
+    sections = owned(holdings, owner)
+    newer.warn(holdings, [guest for guest in map(holdings.guests.get, (s.owner for s in sections)) if guest])
     if property == "all":
         return _table(sections, None)
     table = _table(sections, property)

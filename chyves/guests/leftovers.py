@@ -17,6 +17,7 @@ from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network import change
 from chyves.network.plan import without_member
+from chyves.pools import leftovers as pool_leftovers
 from chyves.pools import together
 from chyves.pools.holdings import Holdings, PoolHolding, save
 from chyves.properties import Guest
@@ -41,8 +42,8 @@ KEEPNET = ":keepnet"
 
 def settled(host: Host, columns: Sequence[str] = ()) -> Holdings:
     """All that chyves has on this host, once what a crash left is settled; the caller holds the lock `all`."""
-    holdings = Holdings.read(host, columns)
-    return Holdings.read(host, columns) if settle(host, holdings) else holdings
+    holdings = pool_leftovers.settled(host, columns)
+    return Holdings.read(host, columns).for_change() if settle(host, holdings) else holdings
 
 
 def settle(host: Host, holdings: Holdings) -> bool:
@@ -51,7 +52,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
     Whether anything on the pools has changed by that, so that they have to be read again.
     """
     found = False
-    if holdings.pools:
+    if holdings.has_primary:
         found = _restore(host, holdings)
         found |= settle_renames(host, holdings)
         _sweep(host, holdings)
@@ -101,6 +102,11 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
     parent = f"{pool.guests_dataset}/{unfinished.name}"
     if parent not in pool.rows:
         return False
+    if f"{parent}/.config" in pool.rows:
+        raise ChyvesError(
+            f"{unfinished.name}: is a guest of chyves 0.2.0 with a name that chyves needs now; "
+            f"rename it first, with: zfs rename {parent} {pool.guests_dataset}/NAME"
+        )
     for dataset in _children(pool.rows, parent) or [parent]:
         name = dataset.rpartition("/")[2].removesuffix(KEEPNET).replace(":", " ")
         try:

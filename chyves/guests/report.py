@@ -11,6 +11,7 @@ from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.host.machine import Host
+from chyves.pools import newer
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import DATASET_VERSION, GUEST_VERSION, Guest
 from chyves.section import PropertyError
@@ -147,6 +148,7 @@ def info(host: Host, **flags: bool) -> Table | str:
 def _table(holdings: Holdings, flags: set[str]) -> Table:
     facets = [facet for facet in FACETS if facet.flag in flags or "a" in flags]
     with_disks, with_size = "k" not in flags, "z" in flags or "a" in flags
+    newer.warn(holdings, holdings.guests.values())
     columns = (GUEST, *(facet.column for facet in facets))
     if with_disks:
         columns = (*columns, Column("size", "Size", right=True))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -73,6 +73,12 @@ class Unique:
 
 def refuse_shared(guest: str, new: Guest, others: Iterable[Guest]) -> None:
     """Refuse properties of a guest that another guest has and no two may; raises ChyvesError that names both."""
+    for sentence in shared(guest, new, others):
+        raise ChyvesError(sentence)
+
+
+def shared(guest: str, new: Guest, others: Iterable[Guest]) -> Iterator[str]:
+    """A sentence for each property of a guest that another guest has and no two may."""
     for other in others:
         if other.owner == guest:
             continue
@@ -83,7 +89,7 @@ def refuse_shared(guest: str, new: Guest, others: Iterable[Guest]) -> None:
         ]
         for name, mine, theirs in pairs:
             if mine == theirs and (mine[1] if isinstance(mine, tuple) else mine) is not None:
-                raise ChyvesError(f"{guest}: {name}: {new.get(name)} is taken by {other.owner}; choose another")
+                yield f"{guest}: {name}: {new.get(name)} is taken by {other.owner}; choose another"
         for number, mac in new.tap_mac.items():
             if mac in other.tap_mac.values():
-                raise ChyvesError(f"{guest}: tap{number}_mac: {mac} is taken by {other.owner}; choose another")
+                yield f"{guest}: tap{number}_mac: {mac} is taken by {other.owner}; choose another"

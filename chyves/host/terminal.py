@@ -19,11 +19,13 @@ WIDTH = 30
 class Terminal:
     """The user's terminal, if there is one. `level` is the global property stdout_level: what `say` shows.
 
+    `prompts` is the global property prompt_on_destruction: whether it is asked before what was named is destroyed.
     In a dry run nothing is done, so that `say` tells of nothing.
     """
 
     def __init__(self, dry: bool = False) -> None:
         self.level = 2
+        self.prompts = True
         self.dry = dry
         self.recording = False
         self.unwritten: list[tuple[int, str]] = []
@@ -69,13 +71,16 @@ class Terminal:
         for level, text in waiting:
             write(level, text)
 
-    def confirm(self, question: str, yes: bool, details: Iterable[str] = (), scripts: bool = False) -> bool:
+    def confirm(
+        self, question: str, yes: bool, details: Iterable[str] = (), scripts: bool = False, named: bool = False
+    ) -> bool:
         """Whether the user agrees, having been shown the details, a line each.
 
         Where nobody can be asked and `--yes` was not given, `scripts` says whether to go on (0.2.0 did not ask, and its
-        users have scripts); else ChyvesError is raised.
+        users have scripts); else ChyvesError is raised. `named` says that nothing is destroyed but what the line names:
+        then prompt_on_destruction=no stands for the user's yes.
         """
-        if yes or (scripts and not _interactive()):
+        if yes or (named and not self.prompts) or (scripts and not _interactive()):
             return True
         if not _interactive():
             raise ChyvesError(f"{question.rstrip('?')}: there is no terminal to ask on; give --yes")

@@ -104,6 +104,10 @@ class Zfs:
         if properties:
             self.run.do("zfs", "set", *(f"{key}={value}" for key, value in properties.items()), name)
 
+    def inherit(self, name: str, property: str) -> None:
+        """Have a property of a dataset be again what that above it says."""
+        self.run.do("zfs", "inherit", property, name)
+
     def rename(self, old: str, new: str, parents: bool = False) -> None:
         """Give a dataset, with all below it, another name in its pool; `parents` makes what is missing above that.
 

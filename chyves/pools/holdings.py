@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,48 +12,90 @@ from chyves import names
 from chyves.errors import ChyvesError
 from chyves.guests.choose import chosen
 from chyves.host.machine import Host
+from chyves.pools import newer
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
 from chyves.targets import Target
 
 DATASET = "chyves"
+OFFLINE = f"{DATASET}_offline"
+UNINSTALLED = f".{DATASET}-old"
+"""What the dataset of a pool is called: in use, put offline, on its way out."""
+
 RESOURCES = {"iso": "ISO", "firmware": "Firmware"}
 NULL_ISO = "null.iso"
-COLUMNS = ("name", "type", "mountpoint", "volsize", "origin")
+COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin")
 
 Rows = dict[str, dict[str, str]]
 
 
 @dataclass
 class PoolHolding:
-    """What one pool has; `mountpoint` is that of its chyves dataset."""
+    """What one pool has; `mountpoint` is that of its chyves dataset, whose name in the pool is `top`."""
 
     host: Host
     name: str
     rows: Rows
+    top: str = DATASET
 
     @property
     def dataset(self) -> str:
-        return f"{self.name}/{DATASET}"
+        return f"{self.name}/{self.top}"
 
     @property
     def mountpoint(self) -> Path:
         return self.place(self.dataset)
 
     def place(self, dataset: str) -> Path:
-        """Where a file system of this pool is mounted; raises ChyvesError where it cannot be."""
-        mountpoint = self.rows.get(dataset, {}).get("mountpoint", "-")
+        """Where a file system of this pool is mounted; raises ChyvesError where it cannot be, or is not."""
+        row = self.rows.get(dataset, {})
+        mountpoint = row.get("mountpoint", "-")
         if not mountpoint.startswith("/"):
             raise ChyvesError(f"{dataset}: has no mountpoint; set one with: zfs inherit mountpoint {dataset}")
+        if row.get("mounted") == "no":
+            raise ChyvesError(f"{dataset}: is not mounted; mount it with: zfs mount {dataset}")
         return Path(mountpoint)
+
+    @property
+    def file(self) -> Path:
+        """The file of its properties."""
+        config = f"{self.dataset}/.config"
+        return (self.place(config) if config in self.rows else self.mountpoint / ".config") / "pool.cfg"
 
     @cached_property
     def properties(self) -> Pool:
-        return Pool(self.name, _read(self.host, self.mountpoint / ".config" / "pool.cfg"))
+        return Pool(self.name, _read(self.host, self.file))
+
+    @property
+    def globals_file(self) -> Path:
+        """Where it keeps the properties of the host, if it is the primary pool, or was."""
+        return self.file.with_name("global.cfg")
+
+    @property
+    def defaults_file(self) -> Path:
+        """Where it keeps what new guests begin with, if it is the primary pool, or was."""
+        return self.place(self.guests_dataset) / ".defaults"
+
+    @property
+    def guests(self) -> list[str]:
+        """The names of the guests that it has."""
+        return sorted(_guests(self.host, {self.name: self}))
 
     @property
     def guests_dataset(self) -> str:
         return f"{self.dataset}/guests"
+
+    def stored(self, kind: str) -> dict[str, tuple[PoolHolding, Path]]:
+        """The ISO images or the firmware (`iso`, `firmware`) that are on this pool, with their files."""
+        top = f"{self.dataset}/{RESOURCES[kind]}"
+        below = [name.removeprefix(f"{top}/") for name in self.rows if name.startswith(f"{top}/")]
+        found = {
+            name: (self, self.place(f"{top}/{name}") / name) for name in below if "/" not in name and name[0] != "."
+        }
+        if kind == "iso" and NULL_ISO not in found and top in self.rows:
+            plain = self.place(top) / NULL_ISO  # 0.2.0 made it a plain file
+            found |= {NULL_ISO: (self, plain)} if plain.is_file() else {}
+        return found
 
 
 @dataclass
@@ -106,21 +148,40 @@ class GuestHolding:
 
 
 class Holdings:
-    """The pools, guests and resources of chyves on this host."""
+    """The pools, guests and resources of chyves on this host.
 
-    def __init__(self, host: Host, pools: Mapping[str, PoolHolding], guests: Mapping[str, list[GuestHolding]]) -> None:
-        self.host, self.pools, self._guests = host, dict(pools), dict(guests)
+    `offline` are pools whose guests do not count now; `uninstalled` are datasets that are on their way out. With
+    `changing` a guest of a newer version than ours is refused.
+    """
+
+    changing = False
+
+    def __init__(
+        self,
+        host: Host,
+        pools: Mapping[str, PoolHolding],
+        offline: Mapping[str, PoolHolding] = {},
+        uninstalled: Sequence[str] = (),
+    ) -> None:
+        self.host, self.pools, self.offline, self.uninstalled = host, dict(pools), dict(offline), tuple(uninstalled)
+        self._guests = _guests(host, pools)
 
     @classmethod
     def read(cls, host: Host, columns: Sequence[str] = ()) -> Holdings:
         """Ask ZFS; `columns` are further dataset properties that the rows shall have."""
         tops = [row["name"] for row in host.zfs.list(properties=("name",), types="filesystem", depth=1)]
-        found = [top for top in tops if top.partition("/")[2] == DATASET]
-        pools = {top.partition("/")[0]: PoolHolding(host, top.partition("/")[0], {}) for top in found}
+        found = {
+            top: PoolHolding(host, top.partition("/")[0], {}, top.partition("/")[2])
+            for top in tops
+            if top.partition("/")[2] in (DATASET, OFFLINE)
+        }
         wanted = tuple(dict.fromkeys((*COLUMNS, *columns)))
         for row in host.zfs.list(*found, properties=wanted, recursive=True) if found else ():
-            pools[row["name"].partition("/")[0]].rows[row["name"]] = row
-        holdings = cls(host, pools, _guests(host, pools))
+            found["/".join(row["name"].split("/")[:2])].rows[row["name"]] = row
+        pools = {pool.name: pool for pool in found.values() if not _is_offline(pool)}
+        offline = {pool.name: pool for pool in found.values() if _is_offline(pool)}
+        uninstalled = [top for top in tops if top.partition("/")[2] == UNINSTALLED]
+        holdings = cls(host, pools, offline, uninstalled)
         if pools:
             holdings._heed_globals()
         return holdings
@@ -129,6 +190,7 @@ class Holdings:
         """From here on the terminal and the logs are as the host's properties say; a broken file is told when used."""
         with suppress(ChyvesError):
             self.host.terminal.level = self.globals.stdout_level
+            self.host.terminal.prompts = self.globals.prompt_on_destruction
         if self.host.terminal.recording:
             from chyves.pools.journal import Journal
 
@@ -136,20 +198,34 @@ class Holdings:
 
     @cached_property
     def primary(self) -> PoolHolding:
-        """The pool that holds the global properties; raises ChyvesError where there is none."""
+        """The pool that holds the global properties; raises ChyvesError where there is none.
+
+        Of two that say that they are, it is the one that became it later: the other was away, or chyves was killed.
+        """
         if not self.pools:
-            raise ChyvesError("no pool has chyves datasets; make them with: chyves dataset POOL install")
-        for pool in self.pools.values():
-            if pool.properties.dataset_role == "primary":
-                return pool
-        raise ChyvesError(
-            f"no pool of {', '.join(self.pools)} is primary; write dataset_role=primary into one's pool.cfg"
-        )
+            raise ChyvesError(_no_pools(self.offline))
+        claims = [pool for pool in self.pools.values() if pool.properties.dataset_role == "primary"]
+        latest = max((pool.properties.dataset_promotion for pool in claims), default=0)
+        found = [pool.name for pool in claims if pool.properties.dataset_promotion == latest]
+        if len(found) != 1:
+            which = f"{' and '.join(found)} are both" if found else f"no pool of {', '.join(self.pools)} is"
+            raise ChyvesError(f"{which} primary; choose one with: chyves dataset POOL promote")
+        return self.pools[found[0]]
+
+    @property
+    def has_primary(self) -> bool:
+        """Whether it is clear which pool is the primary one."""
+        try:
+            return self.primary is not None
+        except ChyvesError:
+            return False
 
     def pool(self, name: str | None) -> PoolHolding:
         """A pool by name, or the primary one; raises ChyvesError."""
         if name is None:
             return self.primary
+        if name in self.offline and name not in self.pools:
+            raise ChyvesError(f"{name}: is offline; bring it back with: chyves dataset {name} online")
         if name not in self.pools:
             have = ", ".join(self.pools) or "no pool"
             raise ChyvesError(
@@ -171,7 +247,16 @@ class Holdings:
         if len(found) > 1:
             pools = " and ".join(guest.pool.name for guest in found)
             raise ChyvesError(f"{name}: is on the pools {pools}; rename one of the datasets {found[1].dataset}")
+        if self.changing:
+            newer.refuse_guest(found[0])
         return found[0]
+
+    def for_change(self) -> Holdings:
+        """The same for a command that changes something; raises ChyvesError for a pool of a newer version than ours."""
+        for pool in self.pools.values():
+            newer.refuse_pool(pool.properties, f"zfs rename {pool.dataset} {pool.name}/{OFFLINE}")
+        self.changing = True
+        return self
 
     def warn_of_unknown(self, holding: GuestHolding) -> None:
         """Tell of properties in a guest's file that no row knows; they are kept."""
@@ -183,19 +268,23 @@ class Holdings:
 
     def find(self, wanted: Target) -> list[GuestHolding]:
         """The guests of a command's target (chyves.targets), each once; raises ChyvesError where a part has none."""
-        if wanted == "all":
-            return list(self.guests.values())
-        return chosen(self, wanted)
+        found = list(self.guests.values()) if wanted == "all" else chosen(self, wanted)
+        for guest in found if self.changing else ():
+            newer.refuse_guest(guest)
+        return found
 
     def resources(self, kind: str) -> dict[str, Path]:
-        """The files of the ISO images or the firmware (`iso`, `firmware`), by name."""
-        parent = f"{self.primary.dataset}/{RESOURCES[kind]}/"
-        found = (name.removeprefix(parent) for name in self.primary.rows if name.startswith(parent))
-        return {
-            name: self.primary.place(parent + name) / name
-            for name in sorted(found)
-            if "/" not in name and name[0] != "."
-        }
+        """The files of the ISO images or the firmware (`iso`, `firmware`) of all pools, by name."""
+        return {name: file for name, (_, file) in sorted(self.stored(kind).items())}
+
+    def stored(self, kind: str) -> dict[str, tuple[PoolHolding, Path]]:
+        """Images or firmware with the pool that they are on; of two of one name that of the primary pool counts."""
+        found: dict[str, tuple[PoolHolding, Path]] = {}
+        for pool in self.pools.values():
+            if pool is not self.primary:
+                with suppress(ChyvesError):  # what another pool cannot show now is not there now
+                    found = pool.stored(kind) | found
+        return found | self.primary.stored(kind)
 
     def resource(self, kind: str, name: str) -> Path:
         """The file of one of them; raises ChyvesError."""
@@ -223,11 +312,11 @@ class Holdings:
 
     @property
     def globals_file(self) -> Path:
-        return self.primary.mountpoint / ".config" / "global.cfg"
+        return self.primary.globals_file
 
     @property
     def defaults_file(self) -> Path:
-        return self.primary.place(self.primary.guests_dataset) / ".defaults"
+        return self.primary.defaults_file
 
     def each_properties(self, warn: Callable[[str], None]) -> dict[str, Guest]:
         """The properties of every guest whose file can be read; the others are warned of."""
@@ -240,6 +329,21 @@ class Holdings:
         return found
 
 
+def _is_offline(pool: PoolHolding) -> bool:
+    """Whether a pool is out of use: renamed, or by its file."""
+    try:
+        return pool.top == OFFLINE or pool.properties.dataset_role == "offline"
+    except ChyvesError:
+        return False  # it is told when the pool is used
+
+
+def _no_pools(offline: Iterable[str]) -> str:
+    away = ", ".join(offline)
+    if away:
+        return f"no pool with chyves datasets is online (offline: {away}); see: chyves help dataset online"
+    return "no pool has chyves datasets; make them with: chyves dataset POOL install"
+
+
 def _guests(host: Host, pools: Mapping[str, PoolHolding]) -> dict[str, list[GuestHolding]]:
     guests: dict[str, list[GuestHolding]] = {}
     for pool in pools.values():
@@ -247,9 +351,10 @@ def _guests(host: Host, pools: Mapping[str, PoolHolding]) -> dict[str, list[Gues
         here: dict[str, GuestHolding] = {}
         for name, row in pool.rows.items():
             guest = name.removeprefix(below).partition("/")[0] if name.startswith(below) else ""
-            if guest and guest not in (".new", ".old"):
+            if guest:
                 here.setdefault(guest, GuestHolding(host, pool, guest)).rows[name] = row
         for name, holding in here.items():
+            # Also one of 0.2.0 that is named like the datasets in which things are made and deleted.
             if f"{holding.dataset}/.config" in holding.rows:
                 guests.setdefault(name, []).append(holding)
     return guests

@@ -11,11 +11,11 @@ from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools.holdings import DATASET, NULL_ISO, RESOURCES, Holdings
+from chyves.pools.leftovers import settled
 from chyves.properties import DATASET_VERSION
 from chyves.section import write_text
 
 NEW = ".chyves-new"
-OFFLINE = f"{DATASET}_offline"
 PLAIN: dict[str, str] = {}
 EVERYWHERE = {".config": PLAIN, "guests": PLAIN, "logs": {"compression": "on"}}
 NULL_DATASET = f"{RESOURCES['iso']}/{NULL_ISO}"
@@ -30,10 +30,11 @@ def install(host: Host, pool: str) -> None:
     """
     with host.locks.hold("all"):
         altroot = _writable(host, pool)
-        holdings = Holdings.read(host)
+        holdings = settled(host)
         _refuse_installed(host, pool, holdings)
         _take_back(host, pool)
-        plan = _Plan(pool, altroot, primary=not holdings.pools)
+        away = [held.properties.dataset_promotion for held in holdings.offline.values()]
+        plan = _Plan(pool, altroot, primary=not holdings.pools, promotion=max(away, default=-1) + 1)
         host.terminal.say(1, f"{pool}: making the datasets of chyves, as the {plan.role} pool")
         _make(host, plan)
     if not host.dry:
@@ -42,11 +43,15 @@ def install(host: Host, pool: str) -> None:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is made on a pool; `altroot` is what ZFS puts before the mountpoints of this pool."""
+    """What is made on a pool; `altroot` is what ZFS puts before the mountpoints of this pool.
+
+    `promotion` is more than any pool that is offline has, so that none comes back as the primary one.
+    """
 
     pool: str
     altroot: Path
     primary: bool
+    promotion: int
 
     @property
     def role(self) -> str:
@@ -80,6 +85,8 @@ class _Plan:
             "dataset_version": DATASET_VERSION,
             "dataset_role": self.role,
         }
+        if self.primary and self.promotion:
+            properties["dataset_promotion"] = str(self.promotion)
         pool_file = {".config/pool.cfg": write_text(properties)}
         empty = (".config/global.cfg", "guests/.defaults", f"{NULL_DATASET}/{NULL_ISO}")
         return pool_file | (dict.fromkeys(empty, "") if self.primary else {})
@@ -111,10 +118,9 @@ def _refuse_installed(host: Host, pool: str, holdings: Holdings) -> None:
             role = held.properties.dataset_role
             raise ChyvesError(f"{pool}: has datasets of chyves already, as the {role} pool; see: chyves list pools")
         raise ChyvesError(f"{pool}: has a dataset {held.dataset}, which chyves did not make; give it another name")
-    if host.zfs.exists(f"{pool}/{OFFLINE}"):
+    if pool in holdings.offline:
         raise ChyvesError(
-            f"{pool}: has datasets of chyves that were put offline; bring them back with: "
-            f"zfs rename {pool}/{OFFLINE} {pool}/{DATASET}"
+            f"{pool}: has datasets of chyves that were put offline; bring them back with: chyves dataset {pool} online"
         )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
 from chyves.host.machine import Host
+from chyves.pools import newer
 from chyves.pools.holdings import Holdings, PoolHolding
 
 COLUMNS = (
@@ -21,23 +20,25 @@ COLUMNS = (
 
 
 def pools(host: Host) -> Table:
-    """The pools that have datasets of chyves, with what ZFS says of them."""
+    """The pools that have datasets of chyves, with what ZFS says of them; also those that are offline."""
     holdings = Holdings.read(host)
+    newer.warn(holdings, ())
     states = {row["name"]: row for row in host.zfs.pools()}
-    guests = Counter(guest.pool.name for guest in holdings.guests.values())
-    rows = (_row(pool, states[name], guests[name]) for name, pool in sorted(holdings.pools.items()))
+    found = [(pool, pool.properties.dataset_role) for pool in holdings.pools.values()]
+    found += [(pool, "offline") for pool in holdings.offline.values()]
+    rows = (_row(pool, role, states[pool.name]) for pool, role in sorted(found, key=lambda pair: pair[0].dataset))
     return Table("pools", COLUMNS, tuple(rows))
 
 
-def _row(pool: PoolHolding, state: dict[str, str], guests: int) -> Row:
+def _row(pool: PoolHolding, role: str, state: dict[str, str]) -> Row:
     size, free = int(state["size"]), int(state["free"])
     values: dict[str, Value] = {
         "name": pool.name,
-        "role": pool.properties.dataset_role,
+        "role": role,
         "version": pool.properties.dataset_version,
         "size": size,
         "free": free,
         "health": state["health"],
-        "guests": guests,
+        "guests": len(pool.guests),
     }
     return Row(values, shown={"size": rounded(size), "free": rounded(free)})

@@ -13,9 +13,12 @@ from pathlib import Path
 from chyves.errors import ChyvesError
 from chyves.host.undo import Undo
 from chyves.pools.holdings import Holdings, save
+from chyves.properties import Pool
 from chyves.section import Section
 
 NOTE = "unfinished.json"
+POOL = "pool:"
+"""What stands before a pool's name, which may be a guest's name too, where owners are named."""
 
 
 def write(holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:
@@ -25,12 +28,12 @@ def write(holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) ->
     several = len(changed) > 1 and not host.dry
     with Undo() as undo:
         if several:
-            text = json.dumps({before.owner: dict(before.text) for before, _ in changed})
+            text = json.dumps({_owner(before): dict(before.text) for before, _ in changed})
             owners = ", ".join(before.owner for before, _ in changed)
             back = f"restore the properties of {owners}, which the next command that changes something will"
             undo.do(lambda: host.files.write(note(holdings), text), lambda: restore(holdings), back)
         for _, after in changed:
-            undo.do(lambda after=after: save(host, after, file(holdings, after.owner)))  # type: ignore[misc]
+            undo.do(lambda after=after: save(host, after, file(holdings, _owner(after))))  # type: ignore[misc]
         if several:
             undo.do(lambda: host.files.remove(note(holdings)))
 
@@ -48,18 +51,24 @@ def restore(holdings: Holdings) -> list[str]:
     except (ValueError, AttributeError) as error:
         raise ChyvesError(f"{place}: cannot be understood ({error}); look at it, and remove it") from None
     for owner, text in before.items():
-        if owner in ("global", "defaults") or owner in holdings.guests:
+        if owner in ("global", "defaults", *holdings.guests, *(f"{POOL}{name}" for name in holdings.pools)):
             save(host, Section(owner, text), file(holdings, owner))
     host.files.remove(place)
-    return list(before)
+    return [owner.removeprefix(POOL) for owner in before]
+
+
+def _owner(section: Section) -> str:
+    return f"{POOL}{section.owner}" if isinstance(section, Pool) else section.owner
 
 
 def file(holdings: Holdings, owner: str) -> Path:
-    """Where properties are kept: those of `global`, of `defaults`, or of a guest."""
+    """Where properties are kept: those of `global`, of `defaults`, of a pool (`pool:NAME`), or of a guest."""
     if owner == "global":
         return holdings.globals_file
     if owner == "defaults":
         return holdings.defaults_file
+    if owner.startswith(POOL):
+        return holdings.pool(owner.removeprefix(POOL)).file
     return holdings.guest(owner).file
 
 

@@ -19,14 +19,15 @@ def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
             raise ChyvesError(f"{name}: is the empty medium that chyves needs for UEFI guests; leave it")
         _refuse_missing(holdings, kind, name)
         _refuse_used(host, holdings, kind, name)
-        _delete(host, f"{holdings.primary.dataset}/{RESOURCES[kind]}", name, yes)
+        pool, _ = holdings.stored(kind)[name]
+        _delete(host, f"{pool.dataset}/{RESOURCES[kind]}", name, yes)
 
 
 def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
     dataset, old = f"{parent}/{name}", f"{parent}/{leftovers.OLD}{name}"
     below = host.zfs.below(dataset)
     lines = [f"{each} will be destroyed" for each in below]
-    if not (host.dry or host.terminal.confirm(f"{name}: delete it?", yes, lines)):
+    if not (host.dry or host.terminal.confirm(f"{name}: delete it?", yes, lines, named=True)):
         return
     doomed = [each.replace(dataset, old, 1) for each in below]
     host.terminal.say(1, f"{name}: deleting")

@@ -37,19 +37,20 @@ def discard(host: Host, dataset: str) -> None:
 
 
 def settle(host: Host, holdings: Holdings) -> None:
-    """Clear what no running command holds."""
+    """Clear what no running command holds; raises ChyvesError where a newer chyves has been at work."""
+    holdings.for_change()
     try:
         with host.locks.hold("all", wait=0):
             settle_renames(host, holdings)
     except Busy:
         pass  # who holds it has settled them
     for kind, directory in RESOURCES.items():
-        parent = f"{holdings.primary.dataset}/{directory}/"
-        below = [row.removeprefix(parent) for row in holdings.primary.rows if row.startswith(parent)]
-        for name in below:
-            for prefix, what in UNFINISHED.items():
-                if name.startswith(prefix) and "/" not in name:
-                    _clear(host, kind, name.removeprefix(prefix), parent + name, what)
+        for pool in holdings.pools.values():
+            parent = f"{pool.dataset}/{directory}/"
+            for name in (row.removeprefix(parent) for row in pool.rows if row.startswith(parent)):
+                for prefix, what in UNFINISHED.items():
+                    if name.startswith(prefix) and "/" not in name:
+                        _clear(host, kind, name.removeprefix(prefix), parent + name, what)
 
 
 def _clear(host: Host, kind: str, name: str, dataset: str, what: str) -> None:

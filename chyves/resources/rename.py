@@ -37,9 +37,9 @@ def rename(host: Host, kind: str, name: str, new: str) -> None:
 def _home(holdings: Holdings, kind: str, name: str) -> PoolHolding:
     """The pool that a resource is on; raises ChyvesError where there is none of the name."""
     holdings.resource(kind, name)
-    for pool in holdings.pools.values():
-        if f"{pool.dataset}/{RESOURCES[kind]}/{name}" in pool.rows:
-            return pool
+    pool, _ = holdings.stored(kind)[name]
+    if f"{pool.dataset}/{RESOURCES[kind]}/{name}" in pool.rows:
+        return pool
     raise ChyvesError(f"{name}: is no dataset of its own, but a file only; import it again")
 
 

@@ -46,6 +46,7 @@ class House:
     def keep(self, name: str) -> None:
         self.quiet()
         for part in (self.lab.root, self.lab.state):
+            shutil.rmtree(self.copies / name / part.name, ignore_errors=True)
             self._copy(part, self.copies / name / part.name)
 
     def go_back(self, name: str) -> None:

@@ -101,7 +101,7 @@ def test_a_dataset_of_somebody_else(lab: Lab) -> None:
 def test_a_pool_that_was_put_offline(lab: Lab) -> None:
     zfs(lab, "create", f"{lab.pool}/chyves_offline")
     told = sentence(lab, "dataset", lab.pool, "install")
-    assert told.endswith(f"zfs rename {lab.pool}/chyves_offline {lab.pool}/chyves")
+    assert told.endswith(f"chyves dataset {lab.pool} online")
 
 
 def test_without_a_primary_pool(lab: Lab) -> None:
@@ -113,6 +113,50 @@ def test_without_a_primary_pool(lab: Lab) -> None:
     other = second_pool(lab, "other")
     done(lab, "dataset", other, "install")
     assert "dataset_role=secondary" in (lab.root / "chyves" / other / ".config/pool.cfg").read_text()
+
+
+def test_two_that_say_they_are_primary_and_none_that_does(lab: Lab) -> None:
+    """Of two, the one that became it later is; where that cannot be told, nothing is guessed."""
+    tank = second_pool(lab)
+    done(lab, "dataset", lab.pool, "install")
+    done(lab, "dataset", tank, "install")
+    file = lab.root / "chyves" / tank / ".config/pool.cfg"
+    text = file.read_text()
+    file.write_text(text.replace("secondary", "primary"))
+    both = f"{tank} and {lab.pool} are both primary; choose one with: chyves dataset POOL promote"
+    assert sentence(lab, "list") == sentence(lab, "a", "create") == both
+    file.write_text(text.replace("secondary", "primary") + "dataset_promotion=1\n")
+    assert done(lab, "list", "global", "-H").splitlines()[-1] == f"{tank}\tdataset_promotion\t1"
+    assert "was the primary pool before" in chyves(lab, "a", "create", "64M").stderr
+    assert "role=secondary" in (lab.root / "chyves" / lab.pool / ".config/pool.cfg").read_text()
+    file.write_text(text)
+    assert sentence(lab, "list").startswith(f"no pool of {tank}, {lab.pool} is primary; choose one")
+    assert "begins with the properties that it had kept" in chyves(lab, "dataset", lab.pool, "promote").stderr
+    assert done(lab, "list", "-H").startswith("a\t")
+
+
+def test_a_pool_that_comes_back_is_not_primary_again(lab: Lab) -> None:
+    tank = second_pool(lab)
+    done(lab, "dataset", lab.pool, "install")
+    done(lab, "dataset", lab.pool, "offline")
+    done(lab, "dataset", tank, "install")
+    done(lab, "dataset", lab.pool, "online")
+    listed = [line.split("\t")[:2] for line in done(lab, "list", "pools", "-H").splitlines()]
+    assert listed == [[tank, "primary"], [lab.pool, "secondary"]]
+
+
+def test_a_role_of_offline_without_another_name(lab: Lab) -> None:
+    """0.2.0 had offline as a role too."""
+    tank = second_pool(lab)
+    done(lab, "dataset", lab.pool, "install")
+    done(lab, "dataset", tank, "install")
+    done(lab, "a", "create", "64M", tank)
+    file = lab.root / "chyves" / tank / ".config/pool.cfg"
+    file.write_text(file.read_text().replace("secondary", "offline"))
+    assert done(lab, "list", "-H") == ""
+    assert f"{tank}\toffline" in done(lab, "list", "pools", "-H")
+    done(lab, "dataset", tank, "online")
+    assert done(lab, "list", "-H").startswith("a\t")
 
 
 def test_a_dry_run_is_what_a_shell_could_do(lab: Lab) -> None:

@@ -91,7 +91,7 @@ def offer(line: str) -> set[str]:
         ("iso delete ", {"a.iso"}),
         ("firmware delete ", {"F.fd"}),
         ("dataset ", {"tank"}),
-        ("dataset tank ", {"install"}),
+        ("dataset tank ", {"install", "offline", "online", "promote", "uninstall", "upgrade"}),
         ("list dis", {"disks"}),
         ("list disks ", set()),
         ("web1 get sti", set()),

@@ -47,12 +47,12 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
     (
         {"chyves_guest_version": "0400"},
         {},
-        "chyves_guest_version: 0400 is newer than this chyves knows (0300); start it with the chyves that wrote it",
+        "chyves_guest_version: 0400 is newer than this chyves knows (0300); use the chyves that wrote it",
     ),
     (
-        {"chyves_guest_version": "0203"},
+        {"chyves_guest_version": "0099"},
         {},
-        "chyves_guest_version: 0203 is older than 0300; bring it up with: chyves web1 upgrade",
+        "chyves_guest_version: 0099 is older than any that chyves takes over (0100); make the guest anew",
     ),
     # processors, memory, loader
     ({"cpu": "17"}, {}, "cpu: 17 is more than this host has (8); use at most 8"),

@@ -55,6 +55,25 @@ def test_yes_is_not_asked_and_without_a_terminal_nothing_is_guessed(capsys: pyte
     assert capsys.readouterr() == ("", "")
 
 
+def test_prompt_on_destruction_no_agrees_to_what_was_named_and_to_nothing_else() -> None:
+    terminal = Terminal()
+    terminal.prompts = False
+    assert terminal.confirm("delete web1", False, named=True)
+    with pytest.raises(ChyvesError, match="give --yes"):
+        terminal.confirm("delete all", False)
+
+
+def test_prompt_on_destruction_no_is_not_asked_on_a_terminal_but_for_what_was_not_named() -> None:
+    program = "from chyves.host.terminal import Terminal; t = Terminal(); t.prompts = False; print('->', t.{call})"
+    for call, asked in (("confirm('delete web1', False, named=True)", False), ("confirm('all', False)", True)):
+        child = pexpect.spawn(sys.executable, ["-c", program.format(call=call)], encoding="utf-8", timeout=60)
+        if asked:
+            child.expect_exact("all [y/N] ")
+            child.sendline("n")
+        child.expect_exact(f"-> {not asked}")
+        child.expect(pexpect.EOF)
+
+
 @pytest.mark.parametrize(("level", "shown"), [(0, ""), (1, "one\n"), (2, "one\ntwo\n"), (3, "one\ntwo\nthree\n")])
 def test_the_level_decides_what_is_said_and_warnings_are_always(
     capsys: pytest.CaptureFixture[str], level: int, shown: str

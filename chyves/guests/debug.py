@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import chyves
-from chyves.cli.masking import masked, masked_value
 from chyves.cli.tables import plain
 from chyves.errors import ChyvesError
 from chyves.guests import processes, running
 from chyves.host.facts import SYSCTLS, host_facts
 from chyves.host.machine import Host
+from chyves.masking import masked, masked_value
 from chyves.names import shown
 from chyves.pools.holdings import GuestHolding, Holdings, PoolHolding
 from chyves.properties import DATASET_VERSION, GUEST_VERSION

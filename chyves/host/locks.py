@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chyves.errors import Busy, ChyvesError
-from chyves.secrets import masked
+from chyves.masking import masked
 
 PAUSE = 0.05
 """Seconds between two tries; flock(2) itself knows no limit of time."""

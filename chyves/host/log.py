@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from chyves.secrets import masked
+from chyves.masking import masked
 
 
 class Log:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chyves.cli.masking import MASK, masked, masked_value
+from chyves.masking import MASK, masked, masked_value
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from chyves.host import locks
 from chyves.host.log import Log
-from chyves.secrets import masked
+from chyves.masking import masked
 
 LETTERS = some.text("abcXYZ019:@%.-_~!$&'()*+,;=", min_size=1)
 

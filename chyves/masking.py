@@ -1,4 +1,4 @@
-"""Secrets in texts that are shown to others: what could be one is masked."""
+"""Secrets in texts that are shown to others or kept in logs: what could be one is masked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECRET = r"[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credentia
 _NAME = re.compile(_SECRET, re.IGNORECASE)
 _ASSIGNED = re.compile(rf"({_SECRET}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)", re.IGNORECASE)
 _OPTION = re.compile(rf"(--?{_SECRET}\s+)([^\s-]\S*)", re.IGNORECASE)
-_LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@]*@")
+_LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/]*@")
 _QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?]*\?)\S+")
 
 

@@ -26,7 +26,7 @@ def console(host: Host, guest: str) -> None:
         raise Busy(
             f"{guest}: its console is in use by {session}; wait for that, or end it with: chyves {guest} console reset"
         )
-    host.terminal.say(1, f"{guest}: leave the console with ~. after Return")
+    host.terminal.say(1, f"{guest}: leave the console with ~. after Return, or ~~. where that ends ssh")
     host.run.become("cu", "-l", str(host.path(f"/dev/{device}")), "-s", "115200")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chyves.bhyve.loaders import OWN
+from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 from chyves.host.recorder import Recorder
 from chyves.host.rotation import RotatedFile
@@ -34,9 +35,15 @@ class Recording:
             return
         self.end()
         if wanted:
-            file = RotatedFile(self._logs / FILE, guest.console_log_size, guest.console_log_old, self._say)
-            ends = self._host.path(f"/dev/{guest.serial}{OWN}B"), self._host.path(f"/dev/{guest.serial}A")
-            self._recorder = Recorder(self._host.run, *ends, file, self._say)
+            self._recorder = self._begun(guest)
+
+    def _begun(self, guest: Guest) -> Recorder:
+        file = RotatedFile(self._logs / FILE, guest.console_log_size, guest.console_log_old, self._say)
+        own, users = (self._host.path(f"/dev/{end}") for end in (f"{guest.serial}{OWN}B", f"{guest.serial}A"))
+        try:
+            return Recorder(self._host.run, own, users, file, self._say)
+        except ChyvesError as error:
+            raise ChyvesError(f"{guest.owner}: console_log: {error}") from None
 
     @property
     def on(self) -> bool:

@@ -134,7 +134,7 @@ class _Shutdown:
         except ChyvesError as error:
             self._fail(name, error)
         else:
-            self.host.terminal.say(2, f"{name}: is off")
+            self.host.terminal.say(2, f"{name}: is off", logged=True)
 
     def _pull(self, late: Sequence[str]) -> None:
         for name in late:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import termios
 import threading
 import tty
@@ -25,6 +26,11 @@ WAITING = 1 << 14
 
 LAST_WORDS = 200
 """Milliseconds without a byte after which a guest that has ended has said its last."""
+
+LAST_READS = 1000
+
+GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+"""Events of a line that is no more, which come whether they are waited for or not."""
 
 
 class Recorder:
@@ -45,7 +51,10 @@ class Recorder:
         self._to_guest = self._to_user = b""
         self._stopping, self._stop = os.pipe()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        # Signals are for the main thread: another would take them without waking it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._thread.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @property
     def alive(self) -> bool:
@@ -63,8 +72,9 @@ class Recorder:
         try:
             while self._carry(None):
                 pass
-            while self._carry(LAST_WORDS):
-                pass
+            for _ in range(LAST_READS):
+                if not self._carry(LAST_WORDS):
+                    break
         except OSError as error:
             self._tell(f"the console is no longer relayed: {error.strerror}; it will be at the next start")
         finally:
@@ -81,8 +91,8 @@ class Recorder:
         ready = dict(poll.poll(wait))
         if self._guest in ready:
             self._from_guest()
-        if self._user in ready and not self._to_guest:
-            self._to_guest = _read(self._user)
+        if self._user in ready and (not self._to_guest or ready[self._user] & GONE):
+            self._to_guest += _read(self._user)
         self._to_user = _written(self._user, self._to_user)
         self._to_guest = _written(self._guest, self._to_guest)
         return bool(ready) and self._stopping not in ready and (wait is None or self._guest in ready)

@@ -55,7 +55,10 @@ class RotatedFile:
         self._length = os.fstat(self._descriptor).st_size
 
     def _rotate(self) -> None:
-        """Move every file one number up; the last one goes."""
+        """Move every file one number up; those beyond the last one go."""
+        for path in self.path.parent.glob(f"{self.path.name}.*"):
+            if path.suffix[1:].isdecimal() and int(path.suffix[1:]) > self.old:
+                path.unlink()
         names = [self.path, *(self.path.with_name(f"{self.path.name}.{number}") for number in range(1, self.old + 1))]
         names[-1].unlink(missing_ok=True)
         for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):

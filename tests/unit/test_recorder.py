@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
@@ -137,6 +139,24 @@ def test_a_guest_that_does_not_read_loses_nothing_that_is_typed_and_the_relay_sl
     assert read(ends.bhyve, len(sent)) == sent
 
 
+def test_signals_wake_the_thread_that_handles_them(keep: Keep) -> None:
+    """The supervisor's main thread sleeps while bhyve runs; a signal must reach it."""
+    kept = keep()
+    assert kept.recorder.alive
+    pending: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: pending.append(number))
+    try:
+        (recorder,) = (thread for thread in threading.enumerate() if thread.name == "recorder")
+        assert recorder.ident is not None
+        signal.pthread_kill(recorder.ident, signal.SIGUSR1)  # stays pending there, for ever
+        time.sleep(0.2)
+        assert not pending
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert pending == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_the_last_words_are_kept(ends: Ends, keep: Keep) -> None:
     kept = keep()
     os.write(ends.bhyve, b"Power down.\r\n")
@@ -153,6 +173,17 @@ def test_files_are_put_aside_by_size_and_the_oldest_goes(tmp_path: Path) -> None
     found = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert found == {"console.log": "42345678", "console.log.1": "32345678", "console.log.2": "22345678"}
     assert not told
+
+
+def test_fewer_old_ones_than_before_are_kept_when_fewer_are_wanted(tmp_path: Path) -> None:
+    for number in (1, 2, 3, 12):
+        (tmp_path / f"console.log.{number}").write_text(str(number))
+    (tmp_path / "console.log.note").write_text("not ours")
+    file = RotatedFile(tmp_path / "console.log", 10, 1, pytest.fail)
+    file.write(b"12345678")
+    file.write(b"abcdefgh")
+    file.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"console.log", "console.log.1", "console.log.note"}
 
 
 def test_without_old_ones_the_file_begins_anew(tmp_path: Path) -> None:

@@ -133,6 +133,11 @@ COMMANDS = (
         "chyves.guests.delete:delete",
         asks=True,
     ),
+    Command(
+        (ALL, "move", Arg("pool", "The pool to go to.", check=names.pool, complete="pools")),
+        "Move guests that are off to another pool, with their disks, snapshots, properties and logs.",
+        "chyves.guests.move:move",
+    ),
     shows(
         OWNER,
         "get",

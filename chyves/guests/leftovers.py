@@ -5,12 +5,15 @@ Every changing command settles it first, under the lock `all`, and says what it 
 
 from __future__ import annotations
 
+import re
+import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from chyves.errors import Busy, ChyvesError
-from chyves.guests import prepare, rollback, running
+from chyves.guests import arrival, prepare, rollback, running
+from chyves.guests.arrival import MOVED
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
@@ -36,6 +39,12 @@ class Unfinished:
 NEW = Unfinished(".new", "was not made to its end", "taken back")
 OLD = Unfinished(".old", "was not deleted to its end", "finished")
 
+PROCESS = "chyves-clone-process-"
+"""What the names of snapshots begin with that only a clone needs, and that go with the last one."""
+
+PATIENCE = 10
+"""Seconds that a program is given to end by itself."""
+
 KEEPNET = ":keepnet"
 """What the name of a guest that is being deleted ends in when the bridges' lists are to stay as they are."""
 
@@ -51,6 +60,9 @@ def settle(host: Host, holdings: Holdings) -> bool:
 
     Whether anything on the pools has changed by that, so that they have to be read again.
     """
+    if arrival.finish(holdings):
+        settle(host, Holdings.read(host))
+        return True
     found = False
     if holdings.has_primary:
         found = _restore(host, holdings)
@@ -102,13 +114,15 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
     parent = f"{pool.guests_dataset}/{unfinished.name}"
     if parent not in pool.rows:
         return False
+    _await_copiers(host, parent)
+    drop_process_snapshots(host, *(each.guests_dataset for each in holdings.pools.values()))
     if f"{parent}/.config" in pool.rows:
         raise ChyvesError(
             f"{unfinished.name}: is a guest of chyves 0.2.0 with a name that chyves needs now; "
             f"rename it first, with: zfs rename {parent} {pool.guests_dataset}/NAME"
         )
     for dataset in _children(pool.rows, parent) or [parent]:
-        name = dataset.rpartition("/")[2].removesuffix(KEEPNET).replace(":", " ")
+        name = dataset.rpartition("/")[2].removesuffix(KEEPNET).removesuffix(MOVED).replace(":", " ")
         try:
             if dataset != parent:
                 _take_from_files(host, holdings, pool, dataset)
@@ -124,6 +138,22 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
 
 def _children(rows: Iterable[str], parent: str) -> list[str]:
     return [name for name in rows if name.startswith(parent + "/") and name.count("/") == parent.count("/") + 1]
+
+
+def _await_copiers(host: Host, parent: str) -> None:
+    """Wait for the end of programs that copied for a command that was killed: without it they get no more to do."""
+    for pid in host.processes.find(rf"zfs (send|receive) .*({PROCESS}|{re.escape(parent)}/).*"):
+        if not host.dry and not host.processes.wait_for_end(pid, PATIENCE):
+            host.processes.signal(pid, signal.SIGKILL)
+            host.processes.wait_for_end(pid, PATIENCE)
+
+
+def drop_process_snapshots(host: Host, *below: str) -> None:
+    """Destroy what a clone was to be made from, now or, where it was made, with the last clone."""
+    columns = ("name", "defer_destroy")
+    for row in host.zfs.list(*below, properties=columns, types="snapshot", recursive=True) if below else ():
+        if row["name"].partition("@")[2].startswith(PROCESS) and row["defer_destroy"] != "on":
+            host.zfs.let_go(row["name"])
 
 
 def discard(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str]) -> None:
@@ -177,7 +207,7 @@ def _take_from_files(host: Host, holdings: Holdings, pool: PoolHolding, dataset:
         holding = holdings.guest(guest)
         before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
         together.write(holdings, [before], [after])
-    elif f"{dataset}/.config" in pool.rows and not dataset.endswith(KEEPNET):
+    elif f"{dataset}/.config" in pool.rows and not dataset.endswith((KEEPNET, MOVED)):
         _free_taps(host, holdings, pool, dataset)
 
 

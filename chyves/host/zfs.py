@@ -99,6 +99,10 @@ class Zfs:
         receive = ("zfs", "receive", "-x", "mountpoint", *_options(properties), name)
         self.run.pipe(("zfs", "send", "-R", snapshot), receive, heed)
 
+    def let_go(self, snapshot: str, recursive: bool = False) -> None:
+        """Destroy a snapshot as soon as no clone hangs on it any more; `recursive` also those of its name below."""
+        self.run.do("zfs", "destroy", "-d", *(["-r"] if recursive else []), snapshot)
+
     def set(self, name: str, properties: Mapping[str, str]) -> None:
         """Set properties of a dataset, all in one change."""
         if properties:

@@ -24,7 +24,10 @@ UNINSTALLED = f".{DATASET}-old"
 
 RESOURCES = {"iso": "ISO", "firmware": "Firmware"}
 NULL_ISO = "null.iso"
-COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin")
+MOVING = "chyves:moving"
+"""The mark of a guest that has come from another pool, until it has gone there (chyves.guests.arrival)."""
+
+COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin", MOVING)
 
 Rows = dict[str, dict[str, str]]
 
@@ -112,6 +115,11 @@ class GuestHolding:
         return f"{self.pool.guests_dataset}/{self.name}"
 
     @property
+    def arriving(self) -> bool:
+        """Whether it has come from another pool by a move that is not at its end."""
+        return self.rows.get(self.dataset, {}).get(MOVING, "-") != "-"
+
+    @property
     def mountpoint(self) -> Path:
         return self.pool.place(self.dataset)
 
@@ -164,7 +172,8 @@ class Holdings:
         uninstalled: Sequence[str] = (),
     ) -> None:
         self.host, self.pools, self.offline, self.uninstalled = host, dict(pools), dict(offline), tuple(uninstalled)
-        self._guests = _guests(host, pools)
+        self._all = _guests(host, pools)
+        self._guests = {name: [one for one in found if not one.arriving] or found for name, found in self._all.items()}
 
     @classmethod
     def read(cls, host: Host, columns: Sequence[str] = ()) -> Holdings:
@@ -233,6 +242,11 @@ class Holdings:
                 f"make them with: chyves dataset {name} install"
             )
         return self.pools[name]
+
+    @property
+    def arriving(self) -> list[GuestHolding]:
+        """What has come from another pool and has its mark still, whether it is the guest already or not."""
+        return [holding for found in self._all.values() for holding in found if holding.arriving]
 
     @property
     def guests(self) -> dict[str, GuestHolding]:

@@ -64,6 +64,14 @@ OPERATIONS = {
             ("defaults", "set", "uefi_firmware=rc.subr"),
         ),
     ),
+    "move": Operation(
+        ("a", "move", "tank"),
+        (
+            ("lab", "shell", "zpool", "create", "tank", "/dev/ada1"),
+            ("dataset", "tank", "install"),
+            ("a", "snapshot", "@kept"),
+        ),
+    ),
     "reclaim": Operation(("a", "reclaim"), (("a", "start"),), crash=True),
 }
 
@@ -92,7 +100,7 @@ def test_a_command_or_file_that_fails_leaves_all_as_it_was(trial_of: Trials, nam
         trial.refuse(0, nth)
 
 
-@pytest.mark.parametrize("name", ["create", "delete", "disk add", "disk delete"])
+@pytest.mark.parametrize("name", ["create", "delete", "disk add", "disk delete", "move"])
 def test_what_zfs_does_before_it_fails_is_taken_back_too(trial_of: Trials, name: str) -> None:
     trial = trial_of(name)
     for nth, line in enumerate(trial.commands, 1):

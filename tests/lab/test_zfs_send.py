@@ -205,6 +205,8 @@ def test_properties_are_set_and_left_out_on_the_way(zfs: Zfs) -> None:
     assert zfs.source("compression", "tank/a/b") == "inherited from tank/a"
     assert zfs.value("x:y", "tank/a") == "-"
     assert zfs.value("refreservation", "tank/a/v") == "0"
+    told = receive(zfs, data, "-x", "mountpoint", "tank/c").err
+    assert told == "Warning: tank/c/v: property 'mountpoint' does not apply to datasets of this type\n" * 2
     assert not_received(zfs, data, "-o", "guid=1", "tank/b") == "cannot receive: invalid property 'guid'"
     assert not_received(zfs, data, "-x", "none", "tank/b") == "cannot receive: invalid property 'none'"
 

@@ -110,7 +110,7 @@ def test_promotions_that_cannot_be(zfs: Zfs) -> None:
     assert zfs.refused("promote", "zroot/a") == "cannot promote 'zroot/a': not a cloned filesystem"
     assert zfs.refused("promote", "zroot/a/v") == "cannot promote 'zroot/a/v': not a cloned filesystem"
     assert zfs.refused("promote", "zroot/c") == (
-        "cannot promote 'zroot/c': conflicting snapshot 'zroot/c@one' from parent 'zroot/a@one'"
+        "cannot promote 'zroot/c': conflicting snapshot 'one' from parent 'zroot/a@one'"
     )
     assert zfs.refused("promote", "zroot/a@one") == (
         "cannot open 'zroot/a@one': snapshot delimiter '@' is not expected here"

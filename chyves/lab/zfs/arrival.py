@@ -91,6 +91,7 @@ class Arrival:
         state, wish = self._state, self._wish
         before = Settings(state, of=head.name)
         old = before.local.get(head.name, {})
+        self._warn_of_excluded(head)
         top = wish.top == head.name
         own = self._own(head) if top else {}
         sent = self._sent(head)
@@ -110,6 +111,13 @@ class Arrival:
             now = Settings(state, of=head.name).local.get(head.name, {})
             changed = {name: now.get(name, "") for name in {*old, *now} if old.get(name) != now.get(name)}
             setting.follow(state, head, changed, before)
+
+    def _warn_of_excluded(self, head: Dataset) -> None:
+        for name in sorted(self._wish.excluded):
+            row = properties.look_up(self._state.lab.release, name)
+            if row and not checks.fits(row, head.kind):
+                text = f"Warning: {head.name}: property '{name}' does not apply to datasets of this type"
+                print(text, file=sys.stderr)
 
     def _own(self, head: Dataset) -> dict[str, str]:
         """What `-o` sets on the dataset that is received first; raises Refused."""

@@ -97,7 +97,8 @@ def _promote(state: State, branch: Dataset) -> None:
         if wrong:
             raise cannot("promote", branch.name, wrong)
         if datasets.find(state, name):
-            raise cannot("promote", branch.name, f"conflicting snapshot '{name}' from parent '{origin.name}'")
+            text = f"conflicting snapshot '{names.tag(name)}' from parent '{origin.name}'"
+            raise cannot("promote", branch.name, text)
     for one in moving:
         name = f"{branch.name}@{one.name.partition('@')[2]}"
         if trunk.kind == VOLUME and trunk.place:

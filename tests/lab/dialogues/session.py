@@ -10,7 +10,7 @@
     + one that has come
 
 A line is given to sh in a directory of its own, with the lab's programs in PATH and the lab's directory in $LAB. What
-differs from run to run is written as <lab>, <uuid>, <mac>, <pid>, <date>, <version>.
+differs from run to run is written as <lab>, <uuid>, <mac>, <pid>, <guid>, <date>, <version>.
 """
 
 from __future__ import annotations
@@ -161,6 +161,7 @@ def _regular(said: str) -> str:
         (r'(?<="cpu_seconds": )[\d.]+', "<cpu>"),
         (r'(?<="memory": )\d+', "<memory>"),
         (r"(?<=--report )\d+", "<number>"),
+        (r"(?<=chyves:moving=)\d+", "<guid>"),
         (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+]\d{4}", "<time>"),
         (r"(?m), by \w+$", ", by <somebody>"),
         (r"(ssh -L \S+) \S+,", r"\1 <host>,"),

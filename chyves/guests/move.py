@@ -1,0 +1,118 @@
+"""Move guests to another pool: replicated below `guests/.new` there, and there at once by one rename."""
+
+from __future__ import annotations
+
+import uuid
+
+from chyves import names
+from chyves.errors import ChyvesError
+from chyves.guests import leftovers, running
+from chyves.guests.arrival import MOVED
+from chyves.guests.copy import refuse_full
+from chyves.guests.each import each
+from chyves.guests.leftovers import NEW, OLD, PROCESS
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.pools.holdings import MOVING, GuestHolding, Holdings, PoolHolding
+from chyves.targets import Target
+
+
+def move(host: Host, guest: Target, pool: str) -> None:
+    """Move guests that are off to another pool, with their snapshots, properties and logs; each whole or not at all.
+
+    Of several guests those that are on the pool already stay there.
+    """
+    with host.locks.hold("all"):
+        holdings = leftovers.settled(host)
+        target = holdings.pool(pool)
+        wanted = holdings.find(guest)
+        there = [holding.name for holding in wanted if holding.pool.name == pool]
+        if there and len(wanted) == 1:
+            raise ChyvesError(f"{there[0]}: is on pool {pool} already; see: chyves list pools")
+        for name in there:
+            host.terminal.say(1, f"{name}: is on {pool} already")
+        each(host, [holding for holding in wanted if holding.name not in there],
+             lambda holding: _move(host, holdings, holding, target))  # fmt: skip
+
+
+def _move(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolHolding) -> None:
+    name, source = holding.name, holding.pool
+    with host.locks.hold(f"guest.{name}"):
+        _refuse(host, holdings, holding, target)
+        size = _require_room(host, holding, target)
+        host.terminal.say(1, f"{name}: moving from {source.name} to {target.name}")
+        new = f"{target.guests_dataset}/{NEW.name}/{name}"
+        final, old = f"{target.guests_dataset}/{name}", f"{source.guests_dataset}/{OLD.name}/{name}{MOVED}"
+        with Undo():
+            with Undo() as undo:
+                _replicate(undo, host, holding, target, new, size)
+                leftovers.within(undo, host, source, old)
+                below = list(holding.rows) if host.dry else host.zfs.below(holding.dataset)
+                undo.do(lambda: host.zfs.rename(new, final), lambda: host.zfs.rename(final, new), f"hide {final}")
+                undo.do(
+                    lambda: host.zfs.rename(holding.dataset, old, parents=True),
+                    lambda: host.zfs.rename(old, holding.dataset),
+                    f"bring {name} back",
+                )
+                undo.do(lambda: host.zfs.inherit(final, MOVING))
+            leftovers.tidy(host, target, new)
+            doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
+            leftovers.finish(host, source, old, doomed, f"{name}: is on {target.name} now")
+    host.terminal.say(1, f"{name}: is on {target.name} now")
+    _tell_of_map(host, holding, target)
+
+
+def _tell_of_map(host: Host, holding: GuestHolding, target: PoolHolding) -> None:
+    """Tell of a file in which a guest's owner wrote down where its disks are, for grub-bhyve(8) with os=custom."""
+    file = target.place(target.guests_dataset) / holding.name / "device.map"
+    if not host.dry and file.exists() and holding.dataset in host.files.read(file):
+        host.terminal.warn(f"{holding.name}: {file} names disks on {holding.pool.name}; write {target.name} into it")
+
+
+def _replicate(undo: Undo, host: Host, holding: GuestHolding, target: PoolHolding, new: str, size: int) -> None:
+    """Bring all datasets and snapshots of a guest to the other pool, from one moment."""
+    old, tag = holding.dataset, f"{PROCESS}{uuid.uuid4()}"
+    mark = {MOVING: host.zfs.get(old, "guid")}
+    leftovers.within(undo, host, target, new)
+    undo.do(lambda: host.zfs.create(new.rpartition("/")[0], parents=True))
+    undo.do(lambda: None, lambda: leftovers.drop_process_snapshots(host, old), f"destroy the snapshots @{tag}")
+    undo.do(lambda: host.zfs.snapshot(f"{old}@{tag}"))
+    undo.do(
+        lambda: None,
+        lambda: leftovers.discard(host, target, new, host.zfs.below(new)) if host.zfs.exists(new) else None,
+        f"destroy {new}",
+    )
+    with host.terminal.progress(size, f"{holding.name} to {target.name}") as progress:
+        undo.do(lambda: host.zfs.replicate(f"{old}@{tag}", new, mark, progress.advance))
+    undo.do(lambda: host.zfs.destroy_snapshots(new, [f"@{tag}"]))
+
+
+def _refuse(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolHolding) -> None:
+    name, here = holding.name, holding.pool.name
+    if running.supervisor(host, name) is not None:
+        raise ChyvesError(f"{name}: runs; stop it first: chyves {name} stop")
+    if running.vmm(host, name):
+        raise ChyvesError(
+            f"{name}: /dev/vmm/{names.vm(name)} is left from an earlier run; free it: chyves {name} reclaim"
+        )
+    if f"{target.guests_dataset}/{name}" in target.rows:
+        raise ChyvesError(f"{name}: {target.guests_dataset}/{name} exists already; rename or destroy it")
+    copied = f"copy it with: chyves {name} clone NEW -ie {target.name}"
+    own = tuple(f"{dataset}@" for dataset in holding.rows)
+    origins = [row["origin"] for row in holding.rows.values() if row["origin"] != "-"]
+    foreign = [origin for origin in origins if not origin.startswith(own)]
+    if foreign:
+        raise ChyvesError(f"{name}: is a ZFS clone of {foreign[0]}, which stays on {here}; {copied}")
+    rows = ((dataset, row) for dataset, row in holding.pool.rows.items() if dataset not in holding.rows)
+    clones = [dataset for dataset, row in rows if row["origin"].startswith(own)]
+    if clones:
+        raise ChyvesError(f"{name}: {', '.join(clones)} was cloned from it and stays on {here}; {copied}")
+
+
+def _require_room(host: Host, holding: GuestHolding, target: PoolHolding) -> int:
+    """The bytes that a guest takes with all its snapshots; raises ChyvesError where the pool has not so many."""
+    asked = host.zfs.list(holding.dataset, target.guests_dataset, properties=("name", "used", "available"), depth=0)
+    found = {row["name"]: row for row in asked}
+    needed = int(found[holding.dataset]["used"])
+    refuse_full(holding.name, target, needed, int(found[target.guests_dataset]["available"]))
+    return needed

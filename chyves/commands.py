@@ -303,6 +303,12 @@ COMMANDS = (
         "chyves.network.bridges:private",
     ),
     Command(
+        ("network", "import"),
+        "Take the bridges of the host, with their uplinks and taps, into the properties; no interface is touched.",
+        "chyves.network.adopt:import_layout",
+        asks=True,
+    ),
+    Command(
         ("network", BRIDGE, "join", TAP),
         "Put a tap on a bridge, off the one that it was on.",
         "chyves.network.bridges:join",
@@ -323,7 +329,13 @@ COMMANDS = (
         ("network", BRIDGE, "default"), "Make it the bridge that new guests join.", "chyves.network.bridges:default"
     ),
     shows("list", doc="Show the guests.", run="chyves.guests.report:listing", options=(HEADLESS,)),
-    shows("list", "bridges", doc="Show the bridges.", run="chyves.network.show:bridges", options=(HEADLESS,)),
+    shows(
+        "list",
+        "bridges",
+        doc="Show the bridges: uplinks, the one that new guests join, taps and their guests.",
+        run="chyves.network.show:bridges",
+        options=(HEADLESS,),
+    ),
     shows(
         "list",
         "defaults",
@@ -377,6 +389,14 @@ COMMANDS = (
         Arg("guest", "The guest; every one unless told.", Many.OPTIONAL, check=names.guest, complete="guests"),
         doc="Show the snapshots of every guest, or of one.",
         run="chyves.guests.snapshots:show_all",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
+        "tap",
+        Arg("which", "Only the taps that exist.", Many.OPTIONAL, choices=("active",)),
+        doc="Show the taps: whether each exists, its guest, its bridge, and the process that has it open.",
+        run="chyves.network.show:taps",
         options=(HEADLESS,),
     ),
     shows(

@@ -23,7 +23,7 @@ NEVER_GUESTS = frozenset(
 """Words that no guest can be called, also none that 0.2.0 made."""
 
 RESERVED = NEVER_GUESTS | frozenset(
-    "dev help lab log upgrade version .new .old completion debug doctor events explain metrics top".split()
+    "dev help import lab log upgrade version .new .old completion debug doctor events explain metrics top".split()
 )
 """Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
 

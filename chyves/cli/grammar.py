@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from chyves import names
 from chyves.command import Arg, Command, Many, Word
-from chyves.commands import COMMANDS
+from chyves.commands import COMMANDS, GUEST, GUESTS
 from chyves.errors import UsageError
 from chyves.names import shown
 
@@ -69,17 +69,26 @@ def _can_be(word: Arg, index: int, text: str) -> bool:
 def reached(words: Sequence[str]) -> Rows:
     """The rows that begin with these words; raises UsageError where there is none.
 
-    A guest of 0.2.0 may be called what has become a command since (`lab`): the line is the guest's where it cannot be
-    that command's.
+    A guest of 0.2.0 may be called what has become a command since (`lab`, `network import`): the line is the guest's
+    where it cannot be that command's.
     """
     try:
         return _reached(COMMANDS, words)
     except UsageError:
-        if words[0] not in _first_literals() or words[0] in FIRST_WORDS_OF_OLD:
-            raise
-        with suppress(UsageError):
-            return _reached(tuple(filter(_of_guests, COMMANDS)), words)
+        if rows := _of_old_guests(words):
+            with suppress(UsageError):
+                return _reached(rows, words)
         raise
+
+
+def _of_old_guests(words: Sequence[str]) -> Rows:
+    """The rows in which the word that names a guest may be one that begins, or ends, a command now."""
+    if words[0] in FIRST_WORDS_OF_OLD:
+        begun = (
+            row for row in COMMANDS if words[0] in literals(row.words[0]) and row.args[:1] in ((GUEST,), (GUESTS,))
+        )
+        return tuple(row for row in begun if position(row, len(words) - 1))
+    return tuple(filter(_of_guests, COMMANDS)) if words[0] in _first_literals() else ()
 
 
 def _of_guests(row: Command) -> bool:

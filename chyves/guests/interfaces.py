@@ -11,7 +11,7 @@ from chyves.guests import leftovers, prepare, running
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
 from chyves.network.bridges import refuse_system
-from chyves.network.plan import bridge_of, with_member, without_member
+from chyves.network.plan import bridge_of, is_shared, taps, with_member, without_member
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Global, Guest
@@ -26,7 +26,7 @@ def add(host: Host, guest: Target, interface: str, bridge: str | None = None) ->
         new = []
         for holding in wanted:
             name = unique.tap() if interface == "tap" else names.guest_interface(interface)
-            if name in added.values() and not _is_shared(name):
+            if name in added.values() and not is_shared(name):
                 raise ChyvesError(f"{name}: can belong to one guest only; name one, or let each have its own")
             _refuse_taken(host, holdings, holding.name, name)
             new.append(_given(holdings, holding, name, unique))
@@ -63,7 +63,7 @@ def _given(holdings: Holdings, holding: GuestHolding, name: str, unique: Unique)
     """A guest's properties without and with a further interface."""
     before = holding.properties
     changes: dict[str, str | None] = {"net_ifaces": ",".join((*before.net_ifaces, name))}
-    if is_tap(name):
+    if taps([name]):
         changes[f"{name}_mac"] = before.text.get(f"{name}_mac") or unique.mac()
     return before, _placed(holdings, holding, changes)
 
@@ -85,29 +85,19 @@ def _placed(holdings: Holdings, holding: GuestHolding, changes: Mapping[str, str
     return prepare.placed(holdings, holding)
 
 
-def is_tap(interface: str) -> bool:
-    """Whether an interface of a guest is a tap, and not a port of a VALE switch."""
-    return names.numbered(interface, "tap") is not None
-
-
 def _joined(holdings: Holdings, settings: Global, guest: str, name: str, bridge: str | None) -> Global:
     """The host's properties with a new tap on its bridge."""
-    if is_tap(name):
+    if taps([name]):
         return with_member(settings, bridge or holdings.defaults.bridge, name)
     if bridge is not None:
         raise ChyvesError(f"{guest}: {name}: a port of a VALE switch is on no bridge; leave {bridge} out")
     return settings
 
 
-def _is_shared(name: str) -> bool:
-    """Whether several guests can have an interface: on a VALE switch without a port each gets its own."""
-    return not is_tap(name) and ":" not in name
-
-
 def _refuse_taken(host: Host, holdings: Holdings, guest: str, name: str) -> None:
     """Refuse an interface that the guest has already, or that another has and cannot share."""
     for other, properties in holdings.each_properties(host.terminal.warn).items():
-        if name in properties.net_ifaces and (other == guest or not _is_shared(name)):
+        if name in properties.net_ifaces and (other == guest or not is_shared(name)):
             raise ChyvesError(f"{name}: belongs to {other}; take it away first: chyves network {other} remove {name}")
 
 

@@ -13,6 +13,7 @@ from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.host.facts import host_facts
+from chyves.network.plan import taps
 from chyves.pools import together
 from chyves.pools.holdings import NULL_ISO, GuestHolding, Holdings
 from chyves.properties import Guest
@@ -28,6 +29,18 @@ def modules(holdings: Holdings) -> None:
         and host.kernel.sysctl("net.link.tap.up_on_open").get("net.link.tap.up_on_open") == "0"
     ):
         host.kernel.set_sysctl("net.link.tap.up_on_open", "1")
+
+
+def _netmap(holdings: Holdings, holding: GuestHolding) -> None:
+    """See to it that the kernel has VALE switches where the guest is on one; raises ChyvesError."""
+    host, name = holdings.host, holding.name
+    ports = set(holding.properties.net_ifaces) - set(taps(holding.properties.net_ifaces))
+    if not ports or host.kernel.loaded("netmap"):
+        return
+    if not holdings.globals.auto_load_kernel_mods:
+        port = min(ports)
+        raise ChyvesError(f"{name}: {port}: this kernel has no netmap(4); load it: kldload netmap, or use a tap")
+    host.kernel.load(("netmap",))
 
 
 def chassis(holdings: Holdings, holding: GuestHolding) -> Chassis:
@@ -101,6 +114,7 @@ def _same(one: str, other: str) -> bool:
 def preflight(holdings: Holdings, holding: GuestHolding) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
     host, guest, name = holdings.host, holding.properties, holding.name
+    _netmap(holdings, holding)
     if running.vmm(host, name):
         raise ChyvesError(
             f"{name}: /dev/vmm/{names.vm(name)} is left from an earlier run; free it with: chyves {name} reclaim"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -11,7 +12,7 @@ from chyves.guests import running
 from chyves.guests.each import each
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.taps import take_down
+from chyves.network.taps import left_over, take_down
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.targets import Target
 
@@ -30,12 +31,21 @@ def _reclaim(host: Host, holding: GuestHolding) -> None:
         state = running.read(host, name)
         if running.supervisor(host, name) is not None or (state and running.bhyve_lives(host, name, state)):
             raise ChyvesError(f"{name}: runs; stop it first: chyves {name} stop")
-        if state is None and not running.vmm(host, name):
+        left = _left_taps(host, holding)
+        if state is None and not left and not running.vmm(host, name):
             host.terminal.say(1, f"{name}: holds nothing")
             return
         with Undo() as undo:
             undo.do(lambda: clear(host, name, state))
+            undo.do(lambda: take_down(host, left))
         host.terminal.say(1, f"{name}: reclaimed")
+
+
+def _left_taps(host: Host, holding: GuestHolding) -> list[str]:
+    """The taps of a guest that chyves made and nobody has open, also where nothing is written down of them."""
+    with suppress(ChyvesError):  # whose file cannot be read can still be freed of what is written down
+        return left_over(host, holding.properties.net_ifaces)
+    return []
 
 
 def clear(host: Host, name: str, state: running.Running | None) -> None:

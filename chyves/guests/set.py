@@ -15,6 +15,7 @@ from chyves.guests.get import owned
 from chyves.guests.order import refuse_ring
 from chyves.guests.unique import Unique, refuse_shared
 from chyves.host.machine import Host
+from chyves.network.plan import is_system, taps
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
@@ -83,10 +84,19 @@ def _changed(
         if clean.get("loader") == "uefi" or clean.get("uefi_console_output") == "vnc":
             added = uefi_additions(section.with_changes(clean), holdings.defaults, unique())
             new = new.with_changes(added)
+        if "net_ifaces" in clean:
+            new = new.with_changes(_addresses(new.text, Unique.read(holdings)))
     firmware = clean.get("uefi_firmware")
     if firmware and firmware != "-":
         holdings.resource("firmware", firmware)
     return new
+
+
+def _addresses(text: Mapping[str, str], unique: Unique) -> dict[str, str | None]:
+    """An Ethernet address for each tap that has none, so that it keeps it; none for a tap that is gone."""
+    own = {f"{tap}_mac" for tap in taps(Guest("", text).net_ifaces)}
+    gone = {name for name in text if Guest.tap_mac.number(name) is not None} - own
+    return {name: unique.mac() for name in own if name not in text} | dict.fromkeys(gone)
 
 
 def _parsed(holdings: Holdings, section: Section, name: str, text: str) -> str:
@@ -117,9 +127,11 @@ def _refuse_writer(holdings: Holdings, section: Section, name: str) -> None:
     if row is None or row.writer is Writer.USER or (row.writer is Writer.CHYVES and row.unset):
         return
     if row.writer is Writer.NETWORK:
-        if isinstance(section, Guest) and holdings.globals.network_design_mode == "system":
+        by_hand = isinstance(section, Guest) and section.owner != "defaults"
+        if by_hand and is_system(holdings.globals):
             return
-        raise ChyvesError(f"{section.owner}: {name}: is kept by the network commands; use: chyves network")
+        when = " while network_design_mode is auto" if by_hand else ""
+        raise ChyvesError(f"{section.owner}: {name}: is kept by the network commands{when}; use: chyves network")
     raise ChyvesError(f"{section.owner}: {name}: is written by chyves only")
 
 

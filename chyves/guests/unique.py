@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.network.plan import free_number
+from chyves.network.plan import free_number, is_shared
 from chyves.pools.holdings import Holdings
 from chyves.properties import Global, Guest
 
@@ -90,6 +90,9 @@ def shared(guest: str, new: Guest, others: Iterable[Guest]) -> Iterator[str]:
         for name, mine, theirs in pairs:
             if mine == theirs and (mine[1] if isinstance(mine, tuple) else mine) is not None:
                 yield f"{guest}: {name}: {new.get(name)} is taken by {other.owner}; choose another"
+        for interface in new.net_ifaces:
+            if interface in other.net_ifaces and not is_shared(interface):
+                yield f"{guest}: net_ifaces: {interface} is taken by {other.owner}; choose another"
         for number, mac in new.tap_mac.items():
             if mac in other.tap_mac.values():
                 yield f"{guest}: tap{number}_mac: {mac} is taken by {other.owner}; choose another"

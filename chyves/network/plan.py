@@ -74,6 +74,11 @@ def taps(interfaces: Iterable[str]) -> list[str]:
     return [interface for interface in interfaces if names.numbered(interface, "tap") is not None]
 
 
+def is_shared(interface: str) -> bool:
+    """Whether several guests can have an interface: on a VALE switch without a port each gets its own."""
+    return names.numbered(interface, "tap") is None and ":" not in interface
+
+
 def for_start(guest: str, interfaces: Iterable[str], settings: Global, existing: Mapping[str, Existing]) -> list[Step]:
     """The steps that bring a guest's taps up on their bridges; raises ChyvesError where one cannot be had.
 

@@ -8,7 +8,7 @@ from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interfaces
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import GROUP, Step
+from chyves.network.plan import GROUP, Step, taps
 
 
 def act(interfaces: Interfaces, words: tuple[str, ...]) -> None:
@@ -60,15 +60,22 @@ def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> None:
         )
 
 
-def take_down(host: Host, taps: Iterable[str]) -> None:
+def left_over(host: Host, interfaces: Iterable[str]) -> list[str]:
+    """The taps of a guest that does not run which chyves has made, and nobody has open."""
+    existing = host.interfaces.all()
+    there = [tap for tap in taps(interfaces) if tap in existing and GROUP in existing[tap].groups]
+    return [tap for tap in there if existing[tap].opened_by is None]
+
+
+def take_down(host: Host, made: Iterable[str]) -> None:
     """Destroy the taps of a guest that has ended, those that are still there; raises ChyvesError, after all of them.
 
     One that is not in the group of chyves is somebody else's by now, and is left alone.
     """
-    taps = list(taps)
-    existing = host.interfaces.all() if taps else {}
+    made = list(made)
+    existing = host.interfaces.all() if made else {}
     problems = []
-    for tap in taps:
+    for tap in made:
         if tap not in existing or GROUP not in existing[tap].groups:
             continue
         try:

@@ -167,6 +167,8 @@ EXAMPLES = {
     "interface": "tap50",
     "bridge": "bridge1",
     "uplink": "em1",
+    "tap": "tap50",
+    "target": "bridge0",
 }
 """Words that are right on this host, by what the table calls them."""
 SHOWN = ("list", "list disks", "list global", "list bridges", "list cpu", "info -a", "web get all", "web disk list",

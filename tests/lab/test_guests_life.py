@@ -173,7 +173,7 @@ def test_what_chyves_and_the_network_commands_write_is_not_set_by_hand(house: La
     assert refused(house, "a", "set", "creation=x") == "a: creation: is written by chyves only"
     assert (
         refused(house, "a", "set", "net_ifaces=tap9")
-        == "a: net_ifaces: is kept by the network commands; use: chyves network"
+        == "a: net_ifaces: is kept by the network commands while network_design_mode is auto; use: chyves network"
     )
     assert refused(house, "a", "set", "colour=red") == "a: colour is no property; see: chyves list properties"
     assert refused(house, "a", "set", f"uuid={properties(house, 'b')['uuid']}").endswith(

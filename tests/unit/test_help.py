@@ -24,7 +24,7 @@ def test_overview_has_every_command_once() -> None:
         ("delete", ["chyves guest[,guest...]|all delete [force|keepnet]"]),
         ("disk add", ["chyves guest disk add [size]"]),
         ("iso delete", ["chyves {iso|firmware} delete name"]),
-        ("import", ["chyves {iso|firmware} import source [checksum]"]),
+        ("import", ["chyves {iso|firmware} import source [checksum]", "chyves network import"]),
         ("attach", ["chyves network bridge attach uplink"]),
         ("network private", ["chyves network bridge private"]),
     ],

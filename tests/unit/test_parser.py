@@ -38,6 +38,8 @@ def meant(line: str) -> tuple[str, dict[str, object]]:
         ("iso list", "show", {"kind": "iso"}),
         ("firmware import /tmp/F.fd", "fetch", {"kind": "firmware", "source": "/tmp/F.fd"}),
         ("network web1 add tap bridge1", "add", {"guest": ("web1",), "interface": "tap", "bridge": "bridge1"}),
+        ("network import", "import_layout", {}),
+        ("network import add tap", "add", {"guest": ("import",), "interface": "tap"}),
         ("network bridge0 attach em0", "attach", {"bridge": "bridge0", "uplink": "em0"}),
         ("network bridge0 default", "default", {"bridge": "bridge0"}),
         ("web1 disk remove disk1", "delete", {"guest": "web1", "disk": "disk1"}),

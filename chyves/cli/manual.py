@@ -14,7 +14,7 @@ from typing import Any
 from chyves.cli.help import groups
 from chyves.cli.parser import GENERAL, general_options
 from chyves.command import Arg, Command, Many, Option, Word
-from chyves.commands import COMMANDS
+from chyves.commands import COMMANDS, HEADLESS
 from chyves.properties import DefaultsOnly, Global, Guest, Pool
 from chyves.section import Section, When, Writer
 
@@ -77,6 +77,7 @@ def _general() -> Iterator[str]:
     for name, doc in GENERAL.items():
         short = " , y" if name == "--yes" else ""
         yield from (f".It Fl {name[1:]}{short}", *_text(doc))
+    yield from (f".It Fl {HEADLESS.name[1:]}", *_text(HEADLESS.doc))
 
 
 def _commands() -> Iterator[str]:
@@ -92,13 +93,17 @@ def _command(row: Command) -> Iterator[str]:
     yield from _text(row.doc)
     if row.root:
         yield "Needs root."
-    general = general_options(row)
+    general = general_options(row) + [option.name for option in row.options if option == HEADLESS]
     if general:
         yield "Takes"
         yield ".Fl " + " , ".join(name[1:] for name in general) + " ."
     shared = _shared()
     own = [(_word(arg), arg.doc) for arg in row.args if arg not in shared]
-    own += [(f"Fl {option.name[1:]} Ar {option.metavar}".removesuffix(" Ar "), option.doc) for option in row.options]
+    own += [
+        (f"Fl {option.name[1:]} Ar {option.metavar}".removesuffix(" Ar "), option.doc)
+        for option in row.options
+        if option != HEADLESS
+    ]
     if own:
         yield from (".Pp", ".Bl -tag -width indent -compact")
         for head, doc in own:

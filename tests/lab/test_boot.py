@@ -92,6 +92,7 @@ def test_a_broken_file_keeps_no_other_guest_from_starting_and_stopping(house: La
 
 
 def test_one_that_does_not_react_is_forced_off_and_those_behind_it_have_their_time(house: Lab) -> None:
+    """Complaint 13: the host's shutdown did not wait for guests, and one that hung held it up."""
     done(house, "all", "boot")
     hang(house, "web")
     result = chyves(house, "all", "shutdown", "4")

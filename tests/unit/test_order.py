@@ -53,6 +53,7 @@ def wishes(text: str) -> list[Wish]:
 
 @pytest.mark.parametrize(("text", "order", "refused"), BOOTS)
 def test_boot(text: str, order: str, refused: str) -> None:
+    """Complaint 14: guests could not be started in an order, one after another."""
     plan = boot_plan(wishes(text), lambda name: "" if name in UP else "is nowhere")
     assert " ".join(plan.order) == order
     assert "".join(f"{why}\n" for why in plan.refused.values()) == refused

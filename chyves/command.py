@@ -51,15 +51,19 @@ class Arg:
 
 @dataclass(frozen=True)
 class Option:
-    """A word that begins with dashes; `metavar` is empty for one that takes no value."""
+    """A word that begins with dashes; `metavar` is empty for one that takes no value.
+
+    Of the options of a `group` a line has one or none: the group's name is their keyword, and the option its value.
+    """
 
     name: str
     doc: str
     metavar: str = ""
+    group: str = ""
 
     @property
     def key(self) -> str:
-        return self.name.lstrip("-").replace("-", "_")
+        return self.group or self.name.lstrip("-").replace("-", "_")
 
 
 Word = str | Arg
@@ -82,6 +86,17 @@ class Command:
     @property
     def args(self) -> tuple[Arg, ...]:
         return tuple(word for word in self.words if isinstance(word, Arg))
+
+    @property
+    def flags(self) -> str:
+        """The letters of its options that stand alone or together, `bs` for -b and -s."""
+        return "".join(option.name[1] for option in self.options if len(option.name) == 2 and not option.metavar)
+
+    @property
+    def choices(self) -> dict[str, list[Option]]:
+        """Its options of which a line has one, by their group."""
+        grouped = [option for option in self.options if option.group]
+        return {option.group: [other for other in grouped if other.group == option.group] for option in grouped}
 
     @property
     def name(self) -> str:

@@ -17,6 +17,8 @@ CHOICE = "Guests by name, :group or property=value, with commas between them"
 GUESTS = Arg("guest", f"{CHOICE}.", check=targets.part, split=True, complete="guests")
 ALL = Arg("guest", f"{CHOICE}, or all of them.", check=targets.part, split=True, instead=("all",), complete="guests")
 ONE_GUEST = Arg("guest", "The guest; all of them unless told.", Many.OPTIONAL, check=names.guest, complete="guests")
+ORIGINAL = Arg("guest", "The guest, or guest@snapshot for it as it was then.", check=names.guest_or_snapshot,
+               complete="guests")  # fmt: skip
 NEW = Arg("guest", "Names of new guests, with commas between them.", check=names.new_guest, split=True)
 OWNER = Arg("owner", f"{CHOICE}, or the host (global), or what new guests begin with (defaults).", check=targets.part,
             split=True, instead=("all", "global", "defaults"), complete="owners")  # fmt: skip
@@ -62,6 +64,12 @@ FLAGS = tuple(
         ("w", "Cut to the terminal's width."),
         ("l", "Through a pager."),
     )
+)
+CLONE_FLAGS = (
+    Option("-ce", "A ZFS clone, which needs its parent, with exactly its properties.", group="flag"),
+    Option("-cu", "A ZFS clone, with a uuid, serial line, VNC port, taps and MACs of its own.", group="flag"),
+    Option("-ie", "A copy, which stands alone, with exactly the same properties.", group="flag"),
+    Option("-iu", "A copy, with a uuid, serial line, VNC port, taps and MACs of its own.", group="flag"),
 )
 HEADLESS = Option("-H", "For scripts: tabs between columns and no heading.")
 
@@ -137,6 +145,33 @@ COMMANDS = (
         (ALL, "move", Arg("pool", "The pool to go to.", check=names.pool, complete="pools")),
         "Move guests that are off to another pool, with their disks, snapshots, properties and logs.",
         "chyves.guests.move:move",
+    ),
+    Command(
+        (
+            ORIGINAL,
+            "clone",
+            Arg("name", "Names of the clones, with commas between them.", check=names.new_guest, split=True),
+            Arg(
+                "pool",
+                "The pool of a copy; that of the guest unless told.",
+                Many.OPTIONAL,
+                check=names.pool,
+                complete="pools",
+            ),
+        ),
+        "Clone a guest; a running one as after a power cut. How is told by a flag, else by default_clone_flag.",
+        "chyves.guests.clone:clone",
+        options=CLONE_FLAGS,
+    ),
+    Command(
+        (GUESTS, "promote"),
+        "Free clones from what they were cloned from, which becomes the clone of each.",
+        "chyves.guests.promote:promote",
+    ),
+    Command(
+        (GUEST, "rename", Arg("new", "The new name.", check=names.new_guest)),
+        "Give a guest that does not run another name.",
+        "chyves.guests.rename:rename",
     ),
     shows(
         OWNER,
@@ -334,6 +369,13 @@ COMMANDS = (
         "bridges",
         doc="Show the bridges: uplinks, the one that new guests join, taps and their guests.",
         run="chyves.network.show:bridges",
+        options=(HEADLESS,),
+    ),
+    shows(
+        "list",
+        "clones",
+        doc="Show what was cloned from what, as a tree.",
+        run="chyves.guests.lineage:tree",
         options=(HEADLESS,),
     ),
     shows(

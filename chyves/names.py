@@ -91,6 +91,15 @@ def lines(text: str) -> str:
     return text
 
 
+def guest_or_snapshot(name: str) -> str:
+    """A guest, or one as it was: `guest@snapshot`; raises BadName."""
+    of, at, tag = name.partition("@")
+    guest(of)
+    if at:
+        snapshot(f"@{tag}")
+    return name
+
+
 def vm(guest_name: str) -> str:
     """What bhyve, /dev/vmm and ps call a guest."""
     return f"chy-{guest_name}"

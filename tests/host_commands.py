@@ -103,11 +103,11 @@ def zfs(lab: Lab, *words: str) -> str:
 
 
 def everything(lab: Lab) -> dict[str, str]:
-    """Every dataset and snapshot with mountpoint and size, and every file below /chyves with its mode and content.
+    """Every dataset and snapshot with what matters of it, and every file below /chyves with its mode and content.
 
     But for the logs, in which every command says what it did.
     """
-    rows = zfs(lab, "list", "-Hp", "-t", "all", "-o", "name,mountpoint,volsize").splitlines()
+    rows = zfs(lab, "list", "-Hp", "-t", "all", "-o", "name,mountpoint,volsize,origin,readonly").splitlines()
     found = dict(row.split("\t", 1) for row in rows)
     for path in sorted((lab.root / "chyves").rglob("*")):
         if path.is_file() and path.parent.name != "logs":

@@ -133,9 +133,9 @@ def _shown_word(word: Word) -> str:
 
 
 def _shown_options(row: Command) -> list[str]:
-    flags = "".join(option.name[1] for option in row.options if len(option.name) == 2 and not option.metavar)
+    choices = [f"[{'|'.join(option.name for option in group)}]" for group in row.choices.values()]
     others = [f"[{option.name} {option.metavar}]" for option in row.options if option.metavar]
-    return [*([f"[-{flags}]"] if flags else []), *others]
+    return [*([f"[-{row.flags}]"] if row.flags else []), *choices, *others]
 
 
 def _refuse(rows: Rows, index: int, words: Sequence[str]) -> NoReturn:

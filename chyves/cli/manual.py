@@ -30,9 +30,10 @@ def page(frame: str) -> str:
 def _synopsis() -> Iterator[str]:
     for row in COMMANDS:
         yield from (".Nm", f".{_line(row)}", *(f".{_option(option)}" for option in row.options if option.metavar))
-        flags = "".join(option.name[1] for option in row.options if len(option.name) == 2)
-        if flags:
-            yield f".Op Fl {flags}"
+        if row.flags:
+            yield f".Op Fl {row.flags}"
+        for group in row.choices.values():
+            yield ".Op " + " | ".join(f"Fl {option.name[1:]}" for option in group)
 
 
 def _line(row: Command) -> str:

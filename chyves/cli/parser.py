@@ -16,6 +16,7 @@ from chyves.names import shown
 
 HELP = next(row for row in COMMANDS if row.name == "help")
 ASKED = ("-h", "--help")
+ONE_GUEST = (names.guest, names.guest_or_snapshot)
 STANDING = frozenset(text for row in COMMANDS for arg in row.args for text in arg.instead)
 VALUED = frozenset(option.name for row in COMMANDS for option in row.options if option.metavar)
 
@@ -59,10 +60,19 @@ def parse(argv: Sequence[str]) -> Request:
         return _help(words)
     values = {option.key: getattr(given, option.key) for option in row.options if option != HEADLESS}
     own: dict[str, object] = {key: value for key, value in values.items() if value is not None}
+    own |= {group: _chosen(row, own[group]) for group in row.choices if group in own}
     request = Request(row, _args(row, words), given.dry_run, given.yes, given.json, given.H, own)
     if request.json and request.headless:
         raise UsageError(f"{row.name}: --json and -H do not go together; give one of them")
     return request
+
+
+def _chosen(row: Command, given: object) -> str:
+    """The one option of a group that was given; raises UsageError where there are more."""
+    found = list(dict.fromkeys(cast("list[str]", given)))
+    if len(found) > 1:
+        raise UsageError(f"{row.name}: {' and '.join(found)} do not go together; give one of them")
+    return found[0]
 
 
 def _known(option: str) -> bool:
@@ -125,14 +135,16 @@ def _options(row: Command, options: Sequence[str]) -> argparse.Namespace:
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    if option.metavar:
+    if option.group:
+        parser.add_argument(option.name, dest=option.key, action="append_const", const=option.name, help=option.doc)
+    elif option.metavar:
         parser.add_argument(option.name, dest=option.key, metavar=option.metavar, help=option.doc)
     else:
         parser.add_argument(option.name, dest=option.key, action="store_true", help=option.doc)
 
 
 def _options_of(row: Command) -> str:
-    flags = "".join(option.name[1] for option in row.options if len(option.name) == 2)
+    flags = row.flags
     long = [option.name for option in row.options if len(option.name) > 2]
     known = [*([f"-{flags}"] if flags else []), *long, *general_options(row)]
     return f"; it has {' '.join(known)}" if known else "; it has none"
@@ -165,7 +177,7 @@ def _value(command: str, arg: Arg, text: str) -> object:
     if text in arg.choices or text in arg.instead:
         return text
     if not arg.split:
-        if arg.check is names.guest and ("," in text or not targets.is_name(text)):
+        if arg.check in ONE_GUEST and ("," in text or not targets.is_name(text.partition("@")[0])):
             raise UsageError(f"{shown(text)}: {command} takes one guest; give one")
         return checked(arg, text)
     parts = text.split(",")
@@ -186,7 +198,7 @@ def checked(arg: Arg, text: str) -> str:
     """One word that the user chose; raises UsageError where it cannot be what the Arg says."""
     if not text and arg.many is not Many.REST:
         raise UsageError(f"{arg.name}: the word is empty; write one")
-    if arg.check in (names.guest, targets.part) and (word := STANDING.intersection(text.split(targets.AND))):
+    if arg.check in (*ONE_GUEST, targets.part) and (word := STANDING.intersection(text.split(targets.AND))):
         right = "stands alone; leave the other names out" if word <= set(arg.instead) else "is no guest; name one"
         raise UsageError(f"{min(word)}: {right}")
     try:

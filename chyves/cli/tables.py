@@ -28,12 +28,14 @@ class Column:
 class Row:
     """A line: values by key; `shown` is how a value is shown where its own text is not it; `children` are lines below.
 
-    Rows of a kind that has children give a tuple, also an empty one, so that JSON has the same keys for each.
+    Rows of a kind that has children give a tuple, also an empty one, so that JSON has the same keys for each. `depth`
+    is how far a row of a tree stands in, for people: JSON and scripts have a column that names what it is below.
     """
 
     values: Mapping[str, Value]
     shown: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Row, ...] | None = None
+    depth: int = 0
 
     def text(self, key: str) -> str:
         """What stands in the column of a key: one line, empty where the row has no such value."""
@@ -66,8 +68,8 @@ def plain(table: Table, width: int | None = None) -> str:
         return "".join(f"{row.text(table.columns[-1].key)}\n" for row in table.rows)
     lines = [[column.head for column in table.columns]]
     for row in table.rows:
-        lines.append([row.text(column.key) for column in table.columns])
-        lines.extend(_indented([child.text(column.key) for column in table.columns]) for child in row.children or ())
+        lines.append(_indented([row.text(column.key) for column in table.columns], row.depth))
+        lines.extend(_indented([child.text(column.key) for column in table.columns], 1) for child in row.children or ())
     widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
     aligned = (_aligned(line, widths, table.columns) for line in lines)
     return "".join(f"{(line if width is None else cut(line, width)).rstrip()}\n" for line in aligned)
@@ -132,8 +134,8 @@ def _fitting(text: str, width: int) -> Iterator[str]:
         yield character
 
 
-def _indented(line: list[str]) -> list[str]:
-    return [INDENT + line[0], *line[1:]]
+def _indented(line: list[str], depth: int) -> list[str]:
+    return [INDENT * depth + line[0], *line[1:]]
 
 
 def _aligned(line: list[str], widths: list[int], columns: tuple[Column, ...]) -> str:

@@ -29,7 +29,7 @@ def create(host: Host, guest: Sequence[str], size: str | None = None, pool: str 
         holdings = leftovers.settled(host)
         where = holdings.pool(pool)
         for name in guest:
-            _refuse_taken(holdings, name)
+            refuse_taken(holdings, name)
         volume_size = Defaults.size.parse(guest[0], size or holdings.defaults.get("size"), "size")
         unique = Unique.read(holdings)
         for number, name in enumerate(guest):
@@ -37,7 +37,8 @@ def create(host: Host, guest: Sequence[str], size: str | None = None, pool: str 
                 _create(host, holdings, where, name, volume_size, unique)
 
 
-def _refuse_taken(holdings: Holdings, name: str) -> None:
+def refuse_taken(holdings: Holdings, name: str) -> None:
+    """Refuse the name of a new guest that a guest or another dataset has; raises ChyvesError."""
     if name in holdings.guests:
         raise ChyvesError(
             f"{name}: there is such a guest already, on pool {holdings.guests[name].pool.name}; choose another name"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, running
+from chyves.guests import leftovers, lineage, running
 from chyves.guests.each import each
 from chyves.guests.leftovers import OLD
 from chyves.guests.stop import force_off
@@ -19,70 +19,67 @@ from chyves.targets import Target, named
 def delete(host: Host, guest: Target, how: str | None = None, yes: bool = False) -> None:
     """Delete guests with all their datasets, after showing them and asking on a terminal.
 
-    `force` stops one that runs and deletes what was cloned from it first; `keepnet` leaves the bridges' lists alone. A
-    script is not asked for what it names; for clones, groups and all it has to say `yes`.
+    `force` shows them first in any case, stops a guest that runs, and deletes what was cloned from it before it;
+    `keepnet` leaves the bridges' lists alone. A script is not asked for what it names; for clones, groups and all it
+    has to say `yes`. While somebody is asked no other command is kept waiting; what goes is looked at again then.
     """
+    doomed = _doomed(Holdings.read(host), guest, how)
+    shown = _lines(host, doomed) if doomed and (how == "force" or host.terminal.interactive) else []
+    if how == "force":
+        host.terminal.show(shown)
+    scripts = {holding.name for holding in doomed} == named(guest)
+    if not doomed or not (host.dry or _agreed(host, doomed, yes, () if how == "force" else shown, scripts)):
+        return
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
-        wanted = holdings.find(guest)
-        doomed = _with_clones(holdings, wanted) if how == "force" else wanted
-        _refuse(host, holdings, doomed, how)
-        scripts = {holding.name for holding in doomed} == named(guest)
-        if not doomed or not (host.dry or _agreed(host, doomed, yes, scripts)):
-            return
+        doomed = _doomed(holdings, guest, how)
+        if shown and _lines(host, doomed) != shown:
+            raise ChyvesError("what would be deleted has changed since it was shown; nothing is deleted; try again")
         each(host, doomed, lambda holding: _delete(host, holdings, holding, how))
 
 
-def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool, scripts: bool) -> bool:
+def _doomed(holdings: Holdings, guest: Target, how: str | None) -> list[GuestHolding]:
+    """What is to go, in order: with `force` also clones, before what they hang on."""
+    wanted = holdings.find(guest)
+    doomed = lineage.with_clones(holdings, wanted) if how == "force" else wanted
+    _refuse(holdings.host, holdings, doomed, how)
+    return doomed
+
+
+def _agreed(host: Host, doomed: Sequence[GuestHolding], yes: bool, details: Sequence[str], scripts: bool) -> bool:
     names = ", ".join(holding.name for holding in doomed)
     question = f"{names}: delete with all disks and snapshots?"
-    return host.terminal.confirm(question, yes, _lines(host, doomed), scripts, named=scripts)
+    return host.terminal.confirm(question, yes, details, scripts, named=scripts)
 
 
-def _lines(host: Host, doomed: Sequence[GuestHolding]) -> Iterator[str]:
-    """What goes, to be shown to somebody who is asked."""
-    for row in host.zfs.list(*(holding.dataset for holding in doomed), types="all", recursive=True):
-        yield f"{row['name']} will be destroyed"
-
-
-def clones_of(holdings: Holdings, parent: GuestHolding) -> list[GuestHolding]:
-    """The guests that have a dataset cloned from one of another guest's snapshots."""
-    origins = tuple(f"{dataset}@" for dataset in parent.rows)
-    return [
-        guest
-        for guest in holdings.guests.values()
-        if guest.name != parent.name and any(row["origin"].startswith(origins) for row in guest.rows.values())
-    ]
-
-
-def _with_clones(holdings: Holdings, wanted: Iterable[GuestHolding]) -> list[GuestHolding]:
-    """The guests and all that was cloned from them, clones before what they hang on."""
-    order: list[GuestHolding] = []
-
-    def visit(holding: GuestHolding) -> None:
-        if any(other.name == holding.name for other in order):
-            return
-        for clone in clones_of(holdings, holding):
-            visit(clone)
-        order.append(holding)
-
-    for holding in wanted:
-        visit(holding)
-    return order
+def _lines(host: Host, doomed: Sequence[GuestHolding]) -> list[str]:
+    """Every dataset and snapshot that goes, in the order of the guests."""
+    rows = host.zfs.list(*(holding.dataset for holding in doomed), types="all", recursive=True)
+    found: list[str] = []
+    for holding in doomed:
+        of = lineage.parent(holding)
+        if of is not None:
+            found.append(f"{holding.name}: is a clone of {of.guest}{of.shown}")
+        own = (f"{holding.dataset}/", f"{holding.dataset}@")
+        mine = (row["name"] for row in rows if row["name"] == holding.dataset or row["name"].startswith(own))
+        found += [f"{holding.name}: {name} will be destroyed" for name in mine]
+    return found
 
 
 def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how: str | None) -> None:
     names = {holding.name for holding in doomed}
+    children = lineage.clones(holdings)
     for holding in doomed:
         if how != "force" and running.supervisor(host, holding.name) is not None:
             raise ChyvesError(f"{holding.name}: runs; stop it first, or use: chyves {holding.name} delete force")
         if how != "keepnet":
             _ = holding.properties.net_ifaces  # whose file, where it is broken, is to be told before anything is gone
-        hanging = [clone.name for clone in clones_of(holdings, holding) if clone.name not in names]
+        hanging = [clone for clone in children.get(holding.name, []) if clone not in names]
         if hanging:
+            were = "were" if hanging[1:] else "was"
             raise ChyvesError(
-                f"{holding.name}: {', '.join(hanging)} was cloned from it and would be lost; "
-                f"delete that first, or both with: chyves {holding.name} delete force"
+                f"{holding.name}: {', '.join(hanging)} {were} cloned from it; free it with: "
+                f"chyves {','.join(hanging)} promote, or delete all with: chyves {holding.name} delete force"
             )
 
 
@@ -94,7 +91,7 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
         below = list(holding.rows) if host.dry else host.zfs.below(holding.dataset)
         if running.supervisor(host, name) is not None:
             force_off(host, name)
-        interfaces = holding.properties.net_ifaces if how != "keepnet" else ()
+        interfaces = set(holding.properties.net_ifaces) - _used_by_others(holdings, name) if how != "keepnet" else ()
         changed = without_member(settings, *interfaces)
         with Undo():
             with Undo() as undo:
@@ -107,6 +104,21 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
                 if changed.text != settings.text:
                     undo.do(lambda: save(host, changed, holdings.globals_file))
             holdings.globals = changed
+            holdings.forget(name)
             doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
-            leftovers.finish(host, holding.pool, old, doomed, f"{name}: is deleted")
+            leftovers.finish(host, holding.pool, old, doomed, f"{name}: is deleted", _process_snapshots(holding))
     host.terminal.say(1, f"{name}: deleted")
+
+
+def _used_by_others(holdings: Holdings, name: str) -> set[str]:
+    """The interfaces of all other guests: those of an exact clone are its parent's too."""
+    others = holdings.each_properties(holdings.host.terminal.warn)
+    return {
+        tap for other, guest in others.items() if other != name for tap in guest.text.get("net_ifaces", "").split(",")
+    }
+
+
+def _process_snapshots(holding: GuestHolding) -> list[str]:
+    """The snapshots that were made for a clone and that it hangs on; those of 0.2.0 do not go by themselves."""
+    found = (origin.snapshot for origin in lineage.origins(holding))
+    return [snapshot for snapshot in found if snapshot.partition("@")[2].startswith(leftovers.PROCESS)]

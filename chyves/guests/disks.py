@@ -10,6 +10,7 @@ from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.create import volume_properties
+from chyves.guests.template import refuse_template
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import free_number
@@ -78,6 +79,7 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
+        refuse_template(holding)
         bytes_ = Defaults.size.parse(guest, size or holdings.defaults.get("size"), "size")
         disk = f"disk{free_number(0, (names.disk_number(name) or 0 for name in holding.volumes))}"
         dataset = f"{holding.dataset}/{disk}"
@@ -131,6 +133,7 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
+        refuse_template(holding)
         _volume(holding, disk)
         _refuse_running(host, guest, "deleted")
         dataset = f"{holding.dataset}/{disk}"
@@ -159,6 +162,7 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host, VOLUME)
         holding = holdings.guest(guest)
+        refuse_template(holding)
         row = _volume(holding, disk)
         block, now = int(row["volblocksize"]), int(row["volsize"])
         new = -(-Defaults.size.parse(guest, size, "size") // block) * block

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chyves.errors import Busy, ChyvesError
-from chyves.guests import arrival, prepare, rollback, running
+from chyves.guests import arrival, prepare, rollback, running, succession, template
 from chyves.guests.arrival import MOVED
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
@@ -69,6 +69,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
         found |= settle_renames(host, holdings)
         _sweep(host, holdings)
         _move_on(host, holdings)
+        _close_templates(host, holdings)
         for pool in holdings.pools.values():
             for unfinished in (NEW, OLD):
                 found |= _clear(host, holdings, pool, unfinished)
@@ -83,7 +84,10 @@ def _restore(host: Host, holdings: Holdings) -> bool:
     if owners:
         host.terminal.warn(f"{', '.join(owners)}: a change of properties did not come to its end; it is taken back")
         holdings.forget_properties()
-    return bool(owners)
+    promoted = succession.restore(holdings)
+    if promoted is not None:
+        host.terminal.warn(f"{promoted}: was not promoted to its end; it is taken back")
+    return bool(owners or promoted)
 
 
 def _move_on(host: Host, holdings: Holdings) -> None:
@@ -102,11 +106,21 @@ def _move_on(host: Host, holdings: Holdings) -> None:
 
 def _sweep(host: Host, holdings: Holdings) -> None:
     """Remove new files that were never put in their places."""
-    for path in (holdings.globals_file, holdings.defaults_file, together.note(holdings), rollback.note(holdings)):
+    notes = (together.note(holdings), rollback.note(holdings), succession.note(holdings))
+    for path in (holdings.globals_file, holdings.defaults_file, *notes):
         host.files.remove_unfinished(path)
     for guest in holdings.guests.values():
         with suppress(ChyvesError):  # one without a mountpoint is told when it is used
             host.files.remove_unfinished(guest.file)
+
+
+def _close_templates(host: Host, holdings: Holdings) -> None:
+    """Close the datasets of templates that are open: one was about to be made, or to be ended."""
+    for holding in holdings.guests.values():
+        with suppress(ChyvesError):  # a file that cannot be read is told when it is used
+            if holding.properties.template and not template.closed(holding):
+                template.close(host, holding.dataset)
+                host.terminal.warn(f"{holding.name}: is a template whose datasets could be changed; they are closed")
 
 
 def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfinished) -> bool:
@@ -185,9 +199,15 @@ def tidy(host: Host, pool: PoolHolding, dataset: str) -> None:
             )
 
 
-def finish(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str], done: str) -> None:
-    """Destroy what was put below `.old`; raises ChyvesError, which says what is `done` and what is not."""
+def finish(
+    host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str], done: str, snapshots: Sequence[str] = ()
+) -> None:
+    """Destroy what was put below `.old`; raises ChyvesError, which says what is `done` and what is not.
+
+    With it go those of the `snapshots` it was cloned from that were made for that.
+    """
     try:
+        drop_process_snapshots(host, *snapshots)
         discard(host, pool, dataset, expected)
     except ChyvesError as error:
         left = f"{dataset} is not destroyed yet, which the next command tries again"

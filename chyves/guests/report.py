@@ -9,7 +9,7 @@ from chyves import __version__, names
 from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
-from chyves.guests import running
+from chyves.guests import lineage, running
 from chyves.host.machine import Host
 from chyves.pools import newer
 from chyves.pools.holdings import GuestHolding, Holdings
@@ -87,12 +87,8 @@ def _vnc(sight: Sight) -> tuple[Value, str | None]:
 
 def _parent(sight: Sight) -> tuple[Value, str | None]:
     """The guest that this one's datasets were cloned from."""
-    below = f"{sight.holding.pool.guests_dataset}/"
-    origins = (row["origin"] for row in sight.holding.rows.values())
-    parent = next(
-        (o.removeprefix(below).partition("/")[0].partition("@")[0] for o in origins if o.startswith(below)), None
-    )
-    return parent, f"Child of {parent}" if parent else "-"
+    origin = lineage.parent(sight.holding)
+    return (origin.guest, f"Child of {origin.guest}") if origin and origin.guest else (None, "-")
 
 
 def _size(sight: Sight) -> tuple[Value, str | None]:

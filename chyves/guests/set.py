@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from chyves.cli.assignments import assignments as parse_assignments
 from chyves.errors import ChyvesError, UsageError
-from chyves.guests import leftovers, running
+from chyves.guests import leftovers, running, template
 from chyves.guests.create import uefi_additions
 from chyves.guests.get import owned
 from chyves.guests.order import refuse_ring
 from chyves.guests.unique import Unique, refuse_shared
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.plan import is_system, taps
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
@@ -50,9 +51,10 @@ def _change(host: Host, wanted: Sequence[tuple[Target, Changes]]) -> None:
         ]
         stack.enter_context(host.locks.hold(*(f"guest.{name}" for name in guests)))
         unique = cache(lambda: Unique.read(holdings))  # one, so that two guests do not get the same port
+        old = [section for section, _ in merged]
         new = [_changed(host, holdings, section, changes, unique) for section, changes in merged]
-        _refuse_shared(host, holdings, new)
-        _write(host, holdings, [section for section, _ in merged], new)
+        _refuse_shared(host, holdings, old, new)
+        _write(host, holdings, old, new)
 
 
 def _merge(holdings: Holdings, wanted: Sequence[tuple[Target, Changes]]) -> list[tuple[Section, dict[str, str | None]]]:
@@ -162,23 +164,48 @@ def _refuse_absent(holding: GuestHolding, changes: Changes) -> None:
             )
 
 
-def _refuse_shared(host: Host, holdings: Holdings, new: Sequence[Section]) -> None:
-    changed = {
-        section.owner: section for section in new if isinstance(section, Guest) and section.owner in holdings.guests
+def _refuse_shared(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:
+    pairs = zip(old, new, strict=True)
+    guests = {
+        before.owner: (before, after)
+        for before, after in pairs
+        if isinstance(before, Guest) and isinstance(after, Guest) and before.owner in holdings.guests
     }
+    changed = {name: after for name, (_, after) in guests.items()}
     everyone = {**holdings.each_properties(host.terminal.warn), **changed}
-    for name, guest in changed.items():
-        refuse_shared(name, guest, everyone.values())
-        if guest.rcboot_after and guest.text["rcboot_after"] != holdings.guest(name).properties.text.get(
-            "rcboot_after"
-        ):
-            for other in guest.rcboot_after:
+    for name, (before, after) in guests.items():
+        refuse_shared(name, before, after, everyone.values())
+        if after.rcboot_after and after.text["rcboot_after"] != before.text.get("rcboot_after"):
+            for other in after.rcboot_after:
                 holdings.guest(other)
-            refuse_ring(guest, everyone)
+            refuse_ring(after, everyone)
+
+
+def _turned(holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> list[tuple[GuestHolding, bool]]:
+    """The guests that become templates (True), or are to be none any more."""
+    found = []
+    for before, after in zip(old, new, strict=True):
+        if before.text.get("template") != after.text.get("template") and after.owner in holdings.guests:
+            now = Guest(after.owner, after.text).template
+            if now or Guest(before.owner, before.text).template:
+                found.append((holdings.guest(after.owner), now))
+    return found
 
 
 def _write(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:
-    together.write(holdings, old, new)
+    turned = _turned(holdings, old, new)
+    with Undo() as undo:
+        for holding, now in turned:
+            if not now:
+                template.change(undo, host, holding, now)
+        undo.do(
+            lambda: together.write(holdings, old, new),
+            lambda: together.write(holdings, new, old),
+            "restore the properties",
+        )
+        for holding, now in turned:
+            if now:
+                template.change(undo, host, holding, now)
     for before, after in zip(old, new, strict=True):
         for name in sorted(set(after.text) | set(before.text)):
             if after.text.get(name) != before.text.get(name):

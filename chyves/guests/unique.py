@@ -31,6 +31,7 @@ class Unique:
         listed = [tap for members in settings.bridge_tap_members.values() for tap in members]
         owned = [interface for guest in found for interface in guest.net_ifaces]
         numbers = (names.numbered(tap, "tap") for tap in (*listed, *owned, *host_taps))
+        self._switch_ports = {interface for interface in owned if interface.startswith("vale")}
         self._taps = {number for number in numbers if number is not None}
 
     @classmethod
@@ -52,6 +53,13 @@ class Unique:
         self._taps.add(number)
         return f"tap{number}"
 
+    def switch_port(self, switch: str) -> str:
+        """A port of a VALE switch by a number that no guest uses."""
+        used = (port.partition(":")[2] for port in self._switch_ports if port.startswith(f"{switch}:"))
+        port = f"{switch}:{free_number(0, (int(name) for name in used if name.isdecimal()))}"
+        self._switch_ports.add(port)
+        return port
+
     def vnc_port(self) -> str:
         port = free_number(self._settings.uefi_vnc_port_start_offset, self._ports)
         if port > 65535:
@@ -71,28 +79,36 @@ class Unique:
         return str(uuid.uuid4())
 
 
-def refuse_shared(guest: str, new: Guest, others: Iterable[Guest]) -> None:
-    """Refuse properties of a guest that another guest has and no two may; raises ChyvesError that names both."""
-    for sentence in shared(guest, new, others):
+def refuse_shared(guest: str, old: Guest, new: Guest, others: Iterable[Guest]) -> None:
+    """Refuse new properties of a guest that another guest has and no two may; raises ChyvesError that names both.
+
+    What two have already (an exact clone and its parent) stays as it is.
+    """
+    for sentence in shared(guest, new, others, old):
         raise ChyvesError(sentence)
 
 
-def shared(guest: str, new: Guest, others: Iterable[Guest]) -> Iterator[str]:
-    """A sentence for each property of a guest that another guest has and no two may."""
+def shared(guest: str, new: Guest, others: Iterable[Guest], old: Guest | None = None) -> Iterator[str]:
+    """A sentence for each property of a guest, other than it had, that another guest has and no two may."""
+    had = () if old is None else old.net_ifaces
     for other in others:
         if other.owner == guest:
             continue
-        pairs = [
-            ("uuid", new.uuid, other.uuid),
-            ("serial", new.serial, other.serial),
-            ("uefi_vnc_port", (new.uefi_vnc_ip, new.uefi_vnc_port), (other.uefi_vnc_ip, other.uefi_vnc_port)),
-        ]
-        for name, mine, theirs in pairs:
-            if mine == theirs and (mine[1] if isinstance(mine, tuple) else mine) is not None:
+        theirs = _own(other).values()
+        for name, mine in _own(new).items():
+            if mine in theirs and (old is None or mine != _own(old).get(name)):
                 yield f"{guest}: {name}: {new.get(name)} is taken by {other.owner}; choose another"
         for interface in new.net_ifaces:
-            if interface in other.net_ifaces and not is_shared(interface):
+            if interface in other.net_ifaces and interface not in had and not is_shared(interface):
                 yield f"{guest}: net_ifaces: {interface} is taken by {other.owner}; choose another"
-        for number, mac in new.tap_mac.items():
-            if mac in other.tap_mac.values():
-                yield f"{guest}: tap{number}_mac: {mac} is taken by {other.owner}; choose another"
+
+
+def _own(guest: Guest) -> dict[str, tuple[str, object]]:
+    """What no two guests may have, by property: its kind and value."""
+    found: dict[str, tuple[str, object]] = {f"tap{n}_mac": ("mac", mac) for n, mac in guest.tap_mac.items()}
+    for name in ("uuid", "serial"):
+        if (value := getattr(guest, name)) is not None:
+            found[name] = (name, value)
+    if guest.uefi_vnc_port is not None:
+        found["uefi_vnc_port"] = ("port", (guest.uefi_vnc_ip, guest.uefi_vnc_port))
+    return found

@@ -46,6 +46,16 @@ class Terminal:
         _print(f"warning: {text}")
         self.record(1, _marked("warning", text))
 
+    def show(self, lines: Iterable[str]) -> None:
+        """Tell of what is about to happen, a line each, at every level and also in a dry run."""
+        for line in lines:
+            _print(line)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to be asked."""
+        return _interactive()
+
     def failed(self, error: ChyvesError) -> None:
         """Tell of an error after which the command goes on with the next guest."""
         tell(error)
@@ -84,8 +94,7 @@ class Terminal:
             return True
         if not _interactive():
             raise ChyvesError(f"{question.rstrip('?')}: there is no terminal to ask on; give --yes")
-        for line in details:
-            _print(line)
+        self.show(details)
         return (self.ask(f"{question} [y/N]") or "").strip().lower() in ("y", "yes")
 
     def ask(self, question: str) -> str | None:

@@ -99,18 +99,40 @@ class Zfs:
         receive = ("zfs", "receive", "-x", "mountpoint", *_options(properties), name)
         self.run.pipe(("zfs", "send", "-R", snapshot), receive, heed)
 
+    def local(self, *names: str) -> dict[str, dict[str, str]]:
+        """The properties that were set on datasets themselves, or came with them, from one process."""
+        answer = self.run.ask("zfs", "get", "-Hp", "-s", "local,received", "-o", "name,property,value", "all", *names)
+        found: dict[str, dict[str, str]] = {name: {} for name in names}
+        for row in _rows("zfs get", answer, ("name", "property", "value")):
+            if row["name"] not in found:
+                raise _not_understood("zfs get", row["name"])
+            found[row["name"]][row["property"]] = row["value"]
+        return found
+
     def let_go(self, snapshot: str, recursive: bool = False) -> None:
         """Destroy a snapshot as soon as no clone hangs on it any more; `recursive` also those of its name below."""
         self.run.do("zfs", "destroy", "-d", *(["-r"] if recursive else []), snapshot)
+
+    def clone(self, snapshot: str, name: str, properties: Mapping[str, str] = {}) -> None:
+        """Make a dataset out of a snapshot on the same pool; when that fails, it is not there."""
+        try:
+            self.run.do("zfs", "clone", *_options(properties), snapshot, name)
+        except ProgramFailed as failure:
+            _take_back(failure, f"destroy {name}", lambda: self.destroy(name) if self.exists(name) else None)
+            raise
+
+    def promote(self, name: str) -> None:
+        """Let a clone take over the snapshot that it hangs on, and all older ones: what it came from is the clone."""
+        self.run.do("zfs", "promote", name)
 
     def set(self, name: str, properties: Mapping[str, str]) -> None:
         """Set properties of a dataset, all in one change."""
         if properties:
             self.run.do("zfs", "set", *(f"{key}={value}" for key, value in properties.items()), name)
 
-    def inherit(self, name: str, property: str) -> None:
-        """Have a property of a dataset be again what that above it says."""
-        self.run.do("zfs", "inherit", property, name)
+    def inherit(self, name: str, property: str, recursive: bool = False) -> None:
+        """Have a property of a dataset be again what that above it says; `recursive` also of all below it."""
+        self.run.do("zfs", "inherit", *(["-r"] if recursive else []), property, name)
 
     def rename(self, old: str, new: str, parents: bool = False) -> None:
         """Give a dataset, with all below it, another name in its pool; `parents` makes what is missing above that.

@@ -27,7 +27,7 @@ NULL_ISO = "null.iso"
 MOVING = "chyves:moving"
 """The mark of a guest that has come from another pool, until it has gone there (chyves.guests.arrival)."""
 
-COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin", MOVING)
+COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin", "readonly", MOVING)
 
 Rows = dict[str, dict[str, str]]
 
@@ -252,6 +252,10 @@ class Holdings:
     def guests(self) -> dict[str, GuestHolding]:
         """Every guest by name, in the order of the names."""
         return {name: found[0] for name, found in sorted(self._guests.items())}
+
+    def forget(self, name: str) -> None:
+        """Have a guest out of mind that is no more."""
+        self._guests.pop(name, None)
 
     def guest(self, name: str) -> GuestHolding:
         """A guest by its exact name; raises ChyvesError, also where two pools have one of this name."""

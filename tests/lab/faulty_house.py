@@ -27,6 +27,9 @@ from tests.host_commands import chyves, done, everything, mend
 NEXT = ("global", "set", "stdout_level=2")
 """A command that changes nothing but what a crash left."""
 
+CLONED = r"(@chyves-clone-process-)[0-9a-f-]{36}"
+"""The end of a snapshot's name that differs from run to run."""
+
 State = dict[str, str]
 
 
@@ -122,7 +125,11 @@ def sentences(told: str) -> list[str]:
 
 def state(lab: Lab) -> State:
     """All that is on the lab but logs, empty bridges, and what is different in each guest that is made."""
-    found = {name: what for name, what in everything(lab).items() if "/logs/" not in name}
+    found = {
+        re.sub(CLONED, r"\1", name): re.sub(CLONED, r"\1", what)
+        for name, what in everything(lab).items()
+        if "/logs/" not in name
+    }
     for path in lab.root.glob("chyves/*/guests/*/.config/.cfg"):
         found[str(path.relative_to(lab.root))] = re.sub(r"(?m)^(uuid|creation|tap\d+_mac)=.*", r"\1", path.read_text())
     shown = subprocess.run([lab.bin / "ifconfig", "-a"], capture_output=True, text=True, check=True).stdout

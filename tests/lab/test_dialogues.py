@@ -110,7 +110,12 @@ def forms_in(request: Request) -> Iterator[str]:
     """The ways in which a command was said."""
     flags = ("--dry-run", request.dry_run), ("--json", request.json), (HEADLESS.name, request.headless)
     given = [name for name, there in flags if there]
-    given += [option.name for option in request.command.options if request.options.get(option.key)]
+    options = request.options
+    given += [
+        option.name
+        for option in request.command.options
+        if (options.get(option.key) == option.name if option.group else options.get(option.key))
+    ]
     yield from given or ["nothing further"]
     for arg in request.command.args:
         value = request.args[arg.name]

@@ -26,6 +26,14 @@ OPERATIONS = {
     "create": Operation(("new", "create", "64M")),
     "delete": Operation(("a", "delete", "--yes")),
     "delete keepnet": Operation(("a", "delete", "keepnet", "--yes")),
+    "clone": Operation(("a", "clone", "new", "-cu")),
+    "clone exact": Operation(("a", "clone", "new", "-ce")),
+    "promote": Operation(("new", "promote"), (("a", "clone", "new", "-cu"),)),
+    "delete a clone": Operation(("new", "delete", "--yes"), (("a", "clone", "new", "-cu"),)),
+    "rename": Operation(("a", "rename", "new"), (("a", "clone", "child", "-ce"),)),
+    "template": Operation(("a", "set", "template=yes", "b", "notes=some")),
+    "no template": Operation(("a,b", "set", "template=no"), (("a,b", "set", "template=yes"),)),
+    "clone a template": Operation(("a", "clone", "new", "-cu"), (("a", "set", "template=yes"),)),
     "set": Operation(("a,b", "set", "cpu=2", "notes=some")),
     "unset": Operation(("a", "unset", "eject_iso_on_n_reboot"), (("a", "set", "eject_iso_on_n_reboot=2"),)),
     "disk add": Operation(("a", "disk", "add", "64M")),
@@ -100,7 +108,10 @@ def test_a_command_or_file_that_fails_leaves_all_as_it_was(trial_of: Trials, nam
         trial.refuse(0, nth)
 
 
-@pytest.mark.parametrize("name", ["create", "delete", "disk add", "disk delete", "move"])
+NAMES = ["create", "delete", "clone", "promote", "rename", "template", "no template", "disk add", "disk delete", "move"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_zfs_does_before_it_fails_is_taken_back_too(trial_of: Trials, name: str) -> None:
     trial = trial_of(name)
     for nth, line in enumerate(trial.commands, 1):

@@ -26,6 +26,11 @@ def meant(line: str) -> tuple[str, dict[str, object]]:
     [
         ("web1,web2 start", "start", {"guest": ("web1", "web2")}),
         ("all start", "start", {"guest": "all"}),
+        ("a clone b", "clone", {"guest": "a", "name": ("b",)}),
+        ("a clone b -ce", "clone", {"guest": "a", "name": ("b",), "flag": "-ce"}),
+        ("a clone b,c -iu tank", "clone", {"guest": "a", "name": ("b", "c"), "pool": "tank", "flag": "-iu"}),
+        ("-cu a@2026:1 clone b", "clone", {"guest": "a@2026:1", "name": ("b",), "flag": "-cu"}),
+        ("a clone b tank -ie -ie", "clone", {"guest": "a", "name": ("b",), "pool": "tank", "flag": "-ie"}),
         ("web1 start system.iso", "start", {"guest": ("web1",), "iso": "system.iso"}),
         ("web1 create", "create", {"guest": ("web1",)}),
         ("web1 create 20G tank", "create", {"guest": ("web1",), "size": "20G", "pool": "tank"}),

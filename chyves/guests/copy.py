@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from chyves.cli.sizes import rounded
 from chyves.errors import ChyvesError
@@ -27,9 +28,9 @@ def copy(
     """
     sizes = measured(host, places)
     for dataset, target in places.items():
-        size, reserved = sizes[dataset]
-        properties = {**kept.get(dataset, {}), **({"refreservation": str(reserved)} if reserved else {})}
-        undo.do(partial(_copy, host, f"{dataset}@{tag}", target, properties, size))
+        size = sizes[dataset]
+        reserved = {"refreservation": str(size.reserved)} if size.reserved else {}
+        undo.do(partial(_copy, host, f"{dataset}@{tag}", target, {**kept.get(dataset, {}), **reserved}, size.sent))
         undo.do(partial(host.zfs.destroy, f"{target}@{tag}"))
 
 
@@ -39,15 +40,24 @@ def _copy(host: Host, snapshot: str, target: str, properties: Mapping[str, str],
         host.zfs.copy(snapshot, target, properties, progress.advance)
 
 
-def measured(host: Host, datasets: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """The bytes that datasets hold, and those that are reserved for them, by name."""
-    rows = host.zfs.list(*datasets, properties=("name", "referenced", "refreservation"))
-    return {row["name"]: (int(row["referenced"]), int(row["refreservation"])) for row in rows}
+class Size(NamedTuple):
+    """Bytes of a dataset: what it holds, what that is without compression, and what is reserved for it."""
+
+    held: int
+    sent: int
+    reserved: int
+
+
+def measured(host: Host, datasets: Iterable[str]) -> dict[str, Size]:
+    """The sizes of datasets, by name."""
+    columns = ("referenced", "logicalreferenced", "refreservation")
+    rows = host.zfs.list(*datasets, properties=columns)
+    return {row["name"]: Size(*(int(row[column]) for column in columns)) for row in rows}
 
 
 def require_room(host: Host, name: str, pool: PoolHolding, datasets: Iterable[str]) -> None:
     """Raise ChyvesError where a pool has not the room for copies of datasets; `name` is the guest's."""
-    needed = sum(max(sizes) for sizes in measured(host, datasets).values())
+    needed = sum(max(size.held, size.reserved) for size in measured(host, datasets).values())
     refuse_full(name, pool, needed, int(host.zfs.get(pool.guests_dataset, "available")))
 
 

@@ -5,7 +5,6 @@ Every changing command settles it first, under the lock `all`, and says what it 
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -156,7 +155,9 @@ def _children(rows: Iterable[str], parent: str) -> list[str]:
 
 def _await_copiers(host: Host, parent: str) -> None:
     """Wait for the end of programs that copied for a command that was killed: without it they get no more to do."""
-    for pid in host.processes.find(rf"zfs (send|receive) .*({PROCESS}|{re.escape(parent)}/).*"):
+    # Of a dataset's characters only the dot means something to pgrep(1), which refuses backslashes before others.
+    below = parent.replace(".", "[.]")
+    for pid in host.processes.find(f"zfs (send|receive) .*({PROCESS}|{below}/).*"):
         if not host.dry and not host.processes.wait_for_end(pid, PATIENCE):
             host.processes.signal(pid, signal.SIGKILL)
             host.processes.wait_for_end(pid, PATIENCE)

@@ -39,7 +39,7 @@ def _move(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolHol
     name, source = holding.name, holding.pool
     with host.locks.hold(f"guest.{name}"):
         _refuse(host, holdings, holding, target)
-        size = _require_room(host, holding, target)
+        size = _measured(host, holding, target)
         host.terminal.say(1, f"{name}: moving from {source.name} to {target.name}")
         new = f"{target.guests_dataset}/{NEW.name}/{name}"
         final, old = f"{target.guests_dataset}/{name}", f"{source.guests_dataset}/{OLD.name}/{name}{MOVED}"
@@ -109,10 +109,14 @@ def _refuse(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolH
         raise ChyvesError(f"{name}: {', '.join(clones)} was cloned from it and stays on {here}; {copied}")
 
 
-def _require_room(host: Host, holding: GuestHolding, target: PoolHolding) -> int:
-    """The bytes that a guest takes with all its snapshots; raises ChyvesError where the pool has not so many."""
-    asked = host.zfs.list(holding.dataset, target.guests_dataset, properties=("name", "used", "available"), depth=0)
+def _measured(host: Host, holding: GuestHolding, target: PoolHolding) -> int:
+    """The bytes that a guest's datasets hold with all its snapshots, which is about what is sent.
+
+    Raises ChyvesError where they, and what is reserved for them, have not the room.
+    """
+    columns = ("name", "used", "logicalused", "available")
+    asked = host.zfs.list(holding.dataset, target.guests_dataset, properties=columns, depth=0)
     found = {row["name"]: row for row in asked}
-    needed = int(found[holding.dataset]["used"])
-    refuse_full(holding.name, target, needed, int(found[target.guests_dataset]["available"]))
-    return needed
+    own, there = found[holding.dataset], found[target.guests_dataset]
+    refuse_full(holding.name, target, int(own["used"]), int(there["available"]))
+    return int(own["logicalused"])

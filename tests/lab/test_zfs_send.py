@@ -315,6 +315,23 @@ def test_clones_arrive_as_clones_where_their_origin_is(zfs: Zfs) -> None:
     assert zfs.value("origin", "tank/other") == "-"
 
 
+def test_holds_come_along_and_datasets_stay_behind_when_asked(zfs: Zfs) -> None:
+    zfs.ok("hold", "keep", "zroot/a@one")
+    received(zfs, stream(zfs, "-R", "-h", "-X", "zroot/a/b", "zroot/a@one"), "tank/a")
+    assert zfs.names("-r", "tank/a") == ["tank/a", "tank/a/v"]
+    assert zfs.value("userrefs", "tank/a@one") == "1"
+    received(zfs, stream(zfs, "-R", "-h", "zroot/a@one"), "-h", "tank/b")
+    assert zfs.value("userrefs", "tank/b@one") == "0"
+    assert zfs.refused("send", "-n", "-X", "zroot/a/b", "zroot/a@one").startswith("Cannot specify dataset exclusion")
+
+
+def test_what_was_received_is_sent_on_without_what_was_set_here(zfs: Zfs) -> None:
+    received(zfs, stream(zfs, "-p", "zroot/a@one"), "tank/a")
+    zfs.ok("set", "x:y=mine", "x:own=1", "tank/a")
+    received(zfs, stream(zfs, "-b", "tank/a@one"), "tank/b")
+    assert (zfs.value("x:y", "tank/b"), zfs.value("x:own", "tank/b")) == ("1", "-")
+
+
 def test_a_stream_can_begin_at_a_bookmark(zfs: Zfs) -> None:
     received(zfs, stream(zfs, "zroot/a@one"), "tank/a")
     zfs.ok("bookmark", "zroot/a@one", "zroot/a#one")

@@ -197,6 +197,11 @@ class Space:
             total += Content(pieces, 0).beyond(*kept)
         return total
 
+    def logical_used(self, dataset: Dataset) -> int:
+        """What is used, without compression and without what is only reserved, there and below."""
+        children = sum(self.logical_used(one) for one in self._children.get(dataset.name, []))
+        return self.by_dataset(dataset) + self.by_snapshots(dataset) + children
+
     def by_dataset(self, dataset: Dataset) -> int:
         """Bytes of a dataset's own data, without what a clone shares with its origin."""
         origin = self._by_id.get(dataset.origin) if dataset.origin is not None else None

@@ -47,7 +47,7 @@ class Values:
             "usedbyrefreservation": lambda one: self._space(one).by_refreservation(one),
             "written": lambda one: self._space(one).written(one),
             "logicalreferenced": lambda one: self._space(one).logical(one),
-            "logicalused": lambda one: self._space(one).used(one) - self._space(one).by_refreservation(one),
+            "logicalused": lambda one: self._space(one).logical_used(one),
         }
         self._plain: dict[str, Callable[[Dataset], str | None]] = {
             "name": lambda one: one.name,

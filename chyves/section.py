@@ -157,6 +157,11 @@ class Section:
             raise NotSet(self.owner, name)
         return row.default
 
+    def counting(self, name: str) -> str | None:
+        """The text of a property as it counts now: set, or default; None where it has neither."""
+        row = self.row(name)
+        return self.text.get(name, row.default if isinstance(row, Property) else None)
+
     def with_changes(self, changes: Mapping[str, str | None]) -> Self:
         """The same section with some texts set, and those that are None taken out."""
         text = {name: value for name, value in self.text.items() if name not in changes}

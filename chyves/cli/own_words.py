@@ -69,6 +69,7 @@ def _for_others(words: Sequence[str]) -> bool:
     return any(_means_guest(row, place) for row in whole for place in range(len(words)))
 
 
+_LONGEST = max(len(row.words) for row in COMMANDS)
 _FIRST = frozenset(text for row in COMMANDS for text in literals(row.words[0]))
 
 

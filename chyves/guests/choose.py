@@ -10,7 +10,6 @@ from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.names import shown
 from chyves.properties import Guest
-from chyves.section import Numbered
 from chyves.targets import GROUP, POOL, RUNNING, STATE, STOPPED, Like, Name, terms
 
 if TYPE_CHECKING:
@@ -58,13 +57,7 @@ class Choice:
         if what == POOL:
             return self.holdings.guests[name].pool.name
         guest = self.properties.get(name)
-        return None if guest is None else _counting(guest, what)
-
-
-def _counting(guest: Guest, what: str) -> str | None:
-    """The text of a property as it counts: set, or default; None where it has neither."""
-    row = guest.row(what)
-    return guest.text.get(what, None if row is None or isinstance(row, Numbered) else row.default)
+        return None if guest is None else guest.counting(what)
 
 
 def chosen(holdings: Holdings, parts: Iterable[str]) -> list[GuestHolding]:

@@ -73,13 +73,9 @@ def across(host: Host, property: str) -> Table:
     sections = holdings.each_properties(host.terminal.warn).values()
     if Guest.row(property) is None and not any(property in section.text for section in sections):
         raise ChyvesError(f"list: {shown(property)} is no property of guests; see: chyves list properties")
-    found = [(section.owner, section.text.get(property, _default(property))) for section in sections]
+    found = [(section.owner, section.counting(property) or "") for section in sections]
     rows = [Row({"guest": owner, "property": property, "value": _value(text)}) for owner, text in found]
     return Table("values", (Column("guest", "Guest"), Column("value", property)), tuple(rows))
-
-
-def _default(name: str) -> str:
-    return Guest.table[name].default if name in Guest.table else "-"
 
 
 def properties(host: Host) -> Table:

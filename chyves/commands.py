@@ -97,7 +97,9 @@ COMMANDS = (
         "chyves.pools.uninstall:uninstall",
         asks=True,
     ),
-    shows(KIND, "list", doc="Show the ISO images or the firmware.", run="chyves.resources.show:show"),
+    shows(
+        KIND, "list", doc="Show the ISO images or the firmware.", run="chyves.resources.show:show", options=(HEADLESS,)
+    ),
     Command(
         (
             KIND,
@@ -179,6 +181,7 @@ COMMANDS = (
         Arg("property", "A property, or all.", complete="properties"),
         doc="Show a property, or all.",
         run="chyves.guests.get:get",
+        options=(HEADLESS,),
     ),
     Command(
         (
@@ -292,7 +295,14 @@ COMMANDS = (
     ),
     Command((ALL, "snapshot", TAKEN), "Take a snapshot of guests.", "chyves.guests.snapshots:take"),
     Command((ALL, "snapshot", "take", NAMED), "The same as snapshot.", "chyves.guests.snapshots:take"),
-    shows(GUEST, "snapshot", "list", doc="Show a guest's snapshots.", run="chyves.guests.snapshots:show"),
+    shows(
+        GUEST,
+        "snapshot",
+        "list",
+        doc="Show a guest's snapshots.",
+        run="chyves.guests.snapshots:show",
+        options=(HEADLESS,),
+    ),
     Command((GUEST, "snapshot", "delete", SNAPSHOTS), "Delete snapshots.", "chyves.guests.snapshots:delete", asks=True),
     Command(
         (GUEST, "snapshot", "rollback", NAMED),
@@ -300,7 +310,7 @@ COMMANDS = (
         "chyves.guests.snapshots:go_back",
         asks=True,
     ),
-    shows(GUEST, "disk", "list", doc="Show a guest's disks.", run="chyves.guests.disks:show"),
+    shows(GUEST, "disk", "list", doc="Show a guest's disks.", run="chyves.guests.disks:show", options=(HEADLESS,)),
     Command((GUEST, "disk", "add", SIZE), "Give a guest a further disk.", "chyves.guests.disks:add"),
     Command((GUEST, "disk", "delete", DISK), "Delete a disk.", "chyves.guests.disks:delete", asks=True),
     Command((GUEST, "disk", "remove", DISK), "The same as disk delete.", "chyves.guests.disks:delete", asks=True),
@@ -541,5 +551,10 @@ COMMANDS = (
         changes=False,
         host=False,
     ),
-    shows("version", doc="Show the versions of chyves, its datasets and the host.", run="chyves.guests.report:version"),
+    shows(
+        "version",
+        doc="Show the versions of chyves, its datasets and the host.",
+        run="chyves.guests.report:version",
+        options=(HEADLESS,),
+    ),
 )

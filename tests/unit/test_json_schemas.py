@@ -8,7 +8,7 @@ import pytest
 
 from chyves.cli.tables import VERSION
 from chyves.command import Command
-from chyves.commands import COMMANDS
+from chyves.commands import COMMANDS, HEADLESS
 from tests.json_schemas import PLACE, SCHEMAS, objects, of, title
 
 LISTS = [row for row in COMMANDS if row.json]
@@ -17,6 +17,11 @@ LISTS = [row for row in COMMANDS if row.json]
 @pytest.mark.parametrize("row", LISTS, ids=title)
 def test_each_command_with_json_has_a_schema(row: Command) -> None:
     assert of(row), f"describe its keys in a file of {PLACE} whose x-commands has {title(row)!r}"
+
+
+@pytest.mark.parametrize("row", LISTS, ids=title)
+def test_each_command_with_json_has_a_form_for_scripts(row: Command) -> None:
+    assert HEADLESS in row.options
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -213,6 +213,11 @@ COMMANDS = (
     ),
     Command((ALL, "stop", FORCE), "Shut guests down.", "chyves.guests.stop:stop"),
     Command(
+        (ALL, "reload"),
+        "Have running guests read their properties again at their next boot, also one from inside.",
+        "chyves.guests.reload:reload",
+    ),
+    Command(
         (ALL, "boot"),
         "Start guests as the host does when it boots: by falling rcboot and then by name, each when the guests of its "
         "rcboot_after are up; all are those whose rcboot is above 0.",

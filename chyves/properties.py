@@ -390,14 +390,15 @@ class Guest(Section):
     revert_to_snapshot = Property(
         Maybe(SNAPSHOT, ""),
         "",
-        "The snapshot that revert_to_snapshot_method goes back to; empty for the latest.",
+        "The snapshot that revert_to_snapshot_method goes back to; empty for the latest that all datasets have.",
         example="@clean",
         inherited=True,
     )
     revert_to_snapshot_method = Property(
         Choice(("off", "start", "reboot", "both")),
         "off",
-        "When the guest goes back to a snapshot.",
+        "When the guest goes back to a snapshot, unasked: where a newer one would be lost, it does not boot. "
+        "Its properties and its log go back too.",
         example="start",
         inherited=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from chyves import names
@@ -113,13 +114,30 @@ def _same(one: str, other: str) -> bool:
 
 def preflight(holdings: Holdings, holding: GuestHolding) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
-    host, guest, name = holdings.host, holding.properties, holding.name
     _netmap(holdings, holding)
-    if running.vmm(host, name):
+    if running.vmm(holdings.host, holding.name):
         raise ChyvesError(
-            f"{name}: /dev/vmm/{names.vm(name)} is left from an earlier run; free it with: chyves {name} reclaim"
+            f"{holding.name}: /dev/vmm/{names.vm(holding.name)} is left from an earlier run; "
+            f"free it with: chyves {holding.name} reclaim"
         )
+    refuse_used(holdings, holding)
+
+
+def refuse_used(holdings: Holdings, holding: GuestHolding, own_port: int | None = None) -> None:
+    """Refuse disks, a serial line or a port that others hold now, but for the port that the guest itself has."""
+    guest, name = holding.properties, holding.name
     disks = [str(path) for _, path in holding.disks()]
+    _refuse_shared(holdings, holding, disks)
+    for path in disks:
+        if not Path(path).exists():
+            raise ChyvesError(f"{name}: {path} does not exist; see: chyves {name} disk list")
+    port = guest.uefi_vnc_port
+    if guest.loader == "uefi" and guest.uefi_console_output == "vnc" and port is not None and port != own_port:
+        _refuse_used_port(name, guest.uefi_vnc_ip, port)
+
+
+def _refuse_shared(holdings: Holdings, holding: GuestHolding, disks: Sequence[str]) -> None:
+    host, name, serial = holdings.host, holding.name, holding.properties.serial
     for other in running.recorded(host):
         state = running.read(host, other) if other != name else None
         if state is None or running.supervisor(host, other) is None:
@@ -127,13 +145,8 @@ def preflight(holdings: Holdings, holding: GuestHolding) -> None:
         shared = [path for path in disks if any(_same(path, held) for held in state.disks)]
         if shared:
             raise ChyvesError(f"{name}: {shared[0]} is in use by {other}, which runs; stop that first")
-        if guest.serial is not None and guest.serial == state.serial:
-            raise ChyvesError(f"{name}: serial: {guest.serial} is in use by {other}, which runs; set another")
-    for path in disks:
-        if not Path(path).exists():
-            raise ChyvesError(f"{name}: {path} does not exist; see: chyves {name} disk list")
-    if guest.loader == "uefi" and guest.uefi_console_output == "vnc" and guest.uefi_vnc_port is not None:
-        _refuse_used_port(name, guest.uefi_vnc_ip, guest.uefi_vnc_port)
+        if serial is not None and serial == state.serial:
+            raise ChyvesError(f"{name}: serial: {serial} is in use by {other}, which runs; set another")
 
 
 def _refuse_used_port(name: str, address: str, port: int) -> None:

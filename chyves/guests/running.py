@@ -21,7 +21,11 @@ RUN = "/var/run/chyves"
 
 @dataclass
 class Running:
-    """What a supervisor wrote down; `identity` tells bhyve's process from a later one with the same number."""
+    """What a supervisor wrote down.
+
+    `identity` tells bhyve's process from a later one with the same number; `properties` are those that the guest runs
+    with, by name.
+    """
 
     supervisor: int
     bhyve: int | None = None
@@ -35,6 +39,7 @@ class Running:
     reboots: int = 0
     recorded: bool = False
     started: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 def directory(host: Host, guest: str) -> Path:

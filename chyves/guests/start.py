@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, prepare, rollback, running
+from chyves.guests import leftovers, prepare, revert, rollback, running
 from chyves.guests.each import each
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
@@ -47,6 +47,10 @@ def start_one(host: Host, name: str, iso: str | None = None) -> None:
             raise ChyvesError(f"{name}: runs already")
         holding = holdings.guest(name)
         rollback.refuse_unfinished(holdings, name)
+        if revert.wanted(holding.properties, "start") and not holding.properties.template:
+            revert.revert(host, holdings, holding, holding.properties, "start")
+            holdings = Holdings.read(host)
+            holding = holdings.guest(name)
         holdings.warn_of_unknown(holding)
         prepare.modules(holdings)
         launch = prepare.lines(holdings, holding, iso)

@@ -2,8 +2,9 @@
 
 It holds the lock that means "running" for as long as the guest lives, runs the loader and bhyve, follows what bhyve's
 end means, and frees the taps and the VMM last. Between those it sleeps in the kernel: nothing is polled while the guest
-runs. SIGTERM presses the guest's ACPI button (or ends its loader), and the guest is not started again; SIGUSR1 only
-says that it is not started again.
+runs, which keeps the properties of its start until they are read again (chyves.guests.reboot). SIGTERM presses the
+guest's ACPI button (or ends its loader), and the guest is not started again; SIGUSR1 only says that it is not started
+again.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
 from chyves import names
-from chyves.bhyve.launch import Launch, launch
-from chyves.errors import ChyvesError
+from chyves.bhyve.facts import Facts
+from chyves.bhyve.launch import launch
+from chyves.errors import ChyvesError, Interrupted
 from chyves.guests import prepare, running
 from chyves.guests.journal import Journal
+from chyves.guests.reboot import read_again
 from chyves.guests.reclaim import free, free_vmm
 from chyves.guests.recording import Recording
 from chyves.guests.supervise import UP
 from chyves.host import children
 from chyves.host.machine import Host
 from chyves.pools.holdings import Holdings
+from chyves.properties import Guest
 
 ENDS = {0: "reboot", 1: "power-off", 2: "halt", 3: "triple fault", 4: "error"}
 """What bhyve's exit statuses mean (bhyve(8), EXIT STATUS)."""
@@ -99,57 +103,82 @@ class Supervisor:
         self.recording = Recording(host, self.holding.logs, self.journal.write)
         self.ending: bool = False
         self.seen_up: bool = False
-        guest = self.holding.properties
+        self.facts: Facts | None = None
         self.state = running.Running(
             supervisor=os.getpid(),
             taps=list(taps),
             medium=medium,
-            disks=[str(path) for _, path in self.holding.disks()],
-            serial=guest.serial,
-            vnc_port=guest.uefi_vnc_port if guest.uefi_console_output == "vnc" else None,
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         )
+        self._note_holding()
+
+    def _note_holding(self) -> None:
+        """Have in what is written down what the guest has of its properties and disks at its next boot."""
+        guest, state = self.holding.properties, self.state
+        state.properties = dict(guest.text)
+        state.disks = [str(path) for _, path in self.holding.disks()]
+        state.serial = guest.serial
+        state.vnc_port = guest.uefi_vnc_port if guest.uefi_console_output == "vnc" else None
 
     def live(self) -> None:
         """Boot the guest, again after each reboot, until it ends; raises ChyvesError when it did not come up."""
+        self._heed_signals()
+        with self._to_the_end():
+            self.host.files.make_directory(running.directory(self.host, self.name))
+            self._remember()
+            self._follow(self._boot())
+            if not self.seen_up:
+                raise ChyvesError(f"{self.name}: was stopped before it was up")
+
+    def adopt(self) -> None:
+        """Look after a guest whose supervisor died: wait for its end, boot it again where the kernel tells of a reboot.
+
+        It goes on with the properties that it ran with, as far as they were written down.
+        """
+        self._heed_signals()
+        state = running.read(self.host, self.name)
+        if state is None or state.bhyve is None:
+            raise ChyvesError(f"{self.name}: there is nothing to adopt")
+        self.state = state
+        self.state.supervisor = os.getpid()
+        if state.properties:
+            self.holding.properties = Guest(self.name, state.properties)
+        self._remember()
+        self.journal.write(1, f"adopted: bhyve is process {state.bhyve}")
+        self._record_again()
+        self.seen_up = True
+        self.report.say(UP)
+        with self._to_the_end():
+            status = self.host.processes.wait_for_status(state.bhyve)
+            self.state.bhyve = self.state.identity = None
+            if status is None:
+                self.journal.write(1, "ended; it was adopted, so that its status is not known")
+                return
+            self._tell_end(status)
+            self._follow(status)
+
+    def _heed_signals(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._press_button)
         signal.signal(signal.SIGUSR1, self._note_end)
+
+    @contextlib.contextmanager
+    def _to_the_end(self) -> Iterator[None]:
+        """Free everything at the end, and have in the log why it came, where that is an error."""
         try:
-            self.host.files.make_directory(running.directory(self.host, self.name))
-            self._remember()
-            facts = prepare.facts(self.holdings, self.holding)
-            while not self.ending:
-                medium = prepare.medium_path(self.holdings, self.state.medium)
-                if self._boot(launch(self.holding.properties, facts, medium)) != REBOOT:
-                    break
-                self._rebooted()
-            if not self.seen_up:
-                raise ChyvesError(f"{self.name}: was stopped before it was up")
+            yield
         except ChyvesError as error:
             self.journal.write(1, f"failed: {error}")
             raise
         finally:
             self._clean_up()
 
-    def adopt(self) -> None:
-        """Look after a guest whose supervisor died: wait for its end, and free what it held."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._press_button)
-        signal.signal(signal.SIGUSR1, self._note_end)
-        state = running.read(self.host, self.name)
-        if state is None or state.bhyve is None:
-            raise ChyvesError(f"{self.name}: there is nothing to adopt")
-        self.state = state
-        self.state.supervisor = os.getpid()
-        self._remember()
-        self.journal.write(1, f"adopted: bhyve is process {state.bhyve}")
-        self._record_again()
-        self.seen_up = True
-        self.report.say(UP)
-        self.host.processes.wait_for_end(state.bhyve, None)
-        self.journal.write(1, "ended; it was adopted, so that its status is not known")
-        self._clean_up()
+    def _follow(self, status: int) -> None:
+        """Boot the guest again after each reboot; raises ChyvesError where it cannot."""
+        while status == REBOOT and not self.ending:
+            self._rebooted()
+            self._read_again()
+            status = self._boot()
 
     def _record_again(self) -> None:
         """Relay the console of a guest that was started with console_log; without that nobody could join it."""
@@ -162,6 +191,22 @@ class Supervisor:
     def _remember(self) -> None:
         running.write(self.host, self.name, self.state)
 
+    def _read_again(self) -> None:
+        """Go back to a snapshot and read the properties again, where that is wanted; raises ChyvesError."""
+        try:
+            found = read_again(self.host, self.holding.properties, self.state, self.journal, lambda: self.ending)
+        except Interrupted:
+            self.ending = True
+        except ChyvesError:
+            if not self.ending:
+                raise
+        else:
+            if found is not None:
+                self.holdings, self.holding = found, found.guest(self.name)
+                self.journal, self.facts = Journal(self.holdings, self.holding), None
+                self._note_holding()
+                self._remember()
+
     def _rebooted(self) -> None:
         """Count a reboot, and take the medium out when it was the last with it."""
         self.state.reboots += 1
@@ -172,8 +217,12 @@ class Supervisor:
             self.state.medium = None
         self._remember()
 
-    def _boot(self, lines: Launch) -> int:
+    def _boot(self) -> int:
         """Run the loader and bhyve once; bhyve's status (negative: the signal that ended it). Raises ChyvesError."""
+        if self.ending:
+            return ENDED
+        self.facts = self.facts or prepare.facts(self.holdings, self.holding)
+        lines = launch(self.holding.properties, self.facts, prepare.medium_path(self.holdings, self.state.medium))
         free_vmm(self.host, self.name)
         self.recording.begin(self.holding.properties)
         self.state.recorded = self.recording.on
@@ -184,14 +233,19 @@ class Supervisor:
         if self.ending:
             return ENDED
         status, words = self._run(lines.bhyve)
-        means = ENDS.get(status, f"signal {-status}" if status < 0 else "error")
-        self.journal.write(1, f"bhyve ended with status {status}: {means}")
+        means = self._tell_end(status)
         if self.ending and not self.seen_up:
             return ENDED
         if self._failed(status, words):
             raise ChyvesError(f"{self.name}: bhyve ended with status {status} ({means}): {_last(words)}")
         self._up()
         return status
+
+    def _tell_end(self, status: int) -> str:
+        """Have in the log how bhyve ended; what that means."""
+        means = ENDS.get(status, f"signal {-status}" if status < 0 else "error")
+        self.journal.write(1, f"bhyve ended with status {status}: {means}")
+        return means
 
     def _failed(self, status: int, words: str) -> bool:
         """Whether bhyve ended without the guest having come up; a usage error has the status of a power-off."""

@@ -92,6 +92,17 @@ class Processes:
             return _wait_kqueue(select, pids, seconds)
         return _wait_pidfd(pids, seconds)
 
+    def wait_for_status(self, pid: int) -> int | None:
+        """Wait until a process, a child or not, has ended; its status (negative: the signal that ended it).
+
+        None where the kernel does not tell (it tells anyone on FreeBSD, kevent(2), and only the parent on Linux), or
+        where the process has ended already.
+        """
+        if hasattr(select, "kqueue"):
+            return _status_kqueue(select, pid)
+        _wait_pidfd((pid,), None)
+        return None
+
     def _ps(self, column: str, pid: int) -> str | None:
         """A column of ps(1), or None where there is no such process; raises ProgramFailed where ps fails otherwise."""
         try:
@@ -113,11 +124,8 @@ def _wait_kqueue(system: Any, pids: Iterable[int], seconds: float | None) -> set
     queue, gone, watched = system.kqueue(), set(), 0
     try:
         for pid in pids:
-            end = system.kevent(
-                pid, system.KQ_FILTER_PROC, system.KQ_EV_ADD | system.KQ_EV_ONESHOT, system.KQ_NOTE_EXIT
-            )
             try:
-                queue.control([end], 0, 0)
+                queue.control([_exit_of(system, pid)], 0, 0)
                 watched += 1
             except ProcessLookupError:
                 gone.add(pid)
@@ -125,6 +133,23 @@ def _wait_kqueue(system: Any, pids: Iterable[int], seconds: float | None) -> set
         return gone | {event.ident for event in found}
     finally:
         queue.close()
+
+
+def _status_kqueue(system: Any, pid: int) -> int | None:
+    """The status that FreeBSD tells of a process at its end: `data` is as wait(2) has it (kevent(2), NOTE_EXIT)."""
+    queue = system.kqueue()
+    try:
+        (end,) = queue.control([_exit_of(system, pid)], 1, None)
+        return os.waitstatus_to_exitcode(end.data)
+    except ProcessLookupError:
+        return None
+    finally:
+        queue.close()
+
+
+def _exit_of(system: Any, pid: int) -> Any:
+    """The event of a process's end."""
+    return system.kevent(pid, system.KQ_FILTER_PROC, system.KQ_EV_ADD | system.KQ_EV_ONESHOT, system.KQ_NOTE_EXIT)
 
 
 def _wait_pidfd(pids: Iterable[int], seconds: float | None) -> set[int]:

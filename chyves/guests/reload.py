@@ -1,0 +1,80 @@
+"""Have a running guest's properties read again at its next boot, which else come from its start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from chyves.errors import ChyvesError
+from chyves.guests import leftovers, prepare, running
+from chyves.guests.each import each
+from chyves.host.machine import Host
+from chyves.host.undo import Undo
+from chyves.network.plan import for_start
+from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.properties import Guest
+from chyves.section import When
+
+
+def reload(host: Host, guest: Sequence[str] | str) -> None:
+    """Check the properties of running guests, tell what will change, and have them read at the next boot."""
+    wanted = Holdings.read(host).find(guest)
+    if guest == "all":
+        wanted = [holding for holding in wanted if running.supervisor(host, holding.name) is not None]
+    each(host, wanted, lambda holding: _reload(host, holding.name))
+
+
+def _reload(host: Host, name: str) -> None:
+    with host.locks.hold("all", f"guest.{name}"):
+        holdings = leftovers.settled(host)
+        holding = holdings.guest(name)
+        state = running.read(host, name)
+        if state is None or running.supervisor(host, name) is None:
+            raise ChyvesError(f"{name}: does not run; its properties are read when it starts")
+        _check(host, holdings, holding, state)
+        for line in _changes(holding, state):
+            host.terminal.say(1, f"{name}: {line}")
+        with Undo() as undo:
+            undo.do(lambda: host.files.write(_mark(host, name), ""))
+        host.terminal.say(1, f"{name}: its properties are read again at its next boot")
+
+
+def _check(host: Host, holdings: Holdings, holding: GuestHolding, state: running.Running) -> None:
+    """Refuse what the guest could not boot with; raises ChyvesError."""
+    for warning in prepare.lines(holdings, holding, state.medium).warnings:
+        host.terminal.warn(warning)
+    prepare.refuse_used(holdings, holding, own_port=state.vnc_port)
+    has = Guest(holding.name, state.properties).net_ifaces
+    new = [interface for interface in holding.properties.net_ifaces if interface not in has]
+    for_start(holding.name, new, holdings.globals, host.interfaces.all())
+
+
+def _changes(holding: GuestHolding, state: running.Running) -> Iterator[str]:
+    """What will be different from what the guest runs with, a line each."""
+    if not state.properties:
+        yield "what it runs with was not written down"
+        return
+    before, after = Guest(holding.name, state.properties), holding.properties
+    for name in sorted({*before.text, *after.text}):
+        row = Guest.row(name)
+        was, will = before.text.get(name, ""), after.text.get(name, "")
+        if row is not None and row.when is When.START and was != will:
+            yield f"{name}: {was or '(not set)'} becomes {will or '(not set)'}"
+    disks = [str(path) for _, path in holding.disks()]
+    yield from (f"{path} comes" for path in disks if path not in state.disks)
+    yield from (f"{path} goes" for path in state.disks if path not in disks)
+
+
+def _mark(host: Host, name: str) -> Path:
+    """The file that asks a guest's supervisor to read the properties again."""
+    return running.directory(host, name) / "reload"
+
+
+def asked(host: Host, name: str) -> bool:
+    """Whether the properties are to be read again at the next boot."""
+    return _mark(host, name).exists()
+
+
+def done(host: Host, name: str) -> None:
+    """They have been read, or could not be."""
+    host.files.remove(_mark(host, name))

@@ -11,7 +11,7 @@ from chyves.guests.journal import Journal
 from chyves.guests.reclaim import free_vmm
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import for_start, made_taps
+from chyves.network.plan import for_start, held_taps
 from chyves.network.taps import carry_out, take_down
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
@@ -76,9 +76,9 @@ def _ready(host: Host, holdings: Holdings, holding: GuestHolding, state: running
     prepare.preflight(holdings, holding)
     prepare.keep_slots(holdings, holding)
     interfaces = holding.properties.net_ifaces
-    steps = for_start(holding.name, interfaces, holdings.globals, host.interfaces.all())
-    before = state.taps
-    state.taps = [*before, *made_taps(steps)]
+    existing, before = host.interfaces.all(), state.taps
+    steps = for_start(holding.name, interfaces, holdings.globals, existing)
+    state.taps = list(dict.fromkeys((*before, *held_taps(steps, interfaces, existing))))
     running.write(host, holding.name, state)
     try:
         with Undo() as undo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from chyves.errors import ChyvesError
@@ -14,13 +14,14 @@ from chyves.network.plan import for_start
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 from chyves.section import When
+from chyves.targets import Target, named
 
 
-def reload(host: Host, guest: Sequence[str] | str) -> None:
+def reload(host: Host, guest: Target) -> None:
     """Check the properties of running guests, tell what will change, and have them read at the next boot."""
-    wanted = Holdings.read(host).find(guest)
-    if guest == "all":
-        wanted = [holding for holding in wanted if running.supervisor(host, holding.name) is not None]
+    found = Holdings.read(host).find(guest)
+    named_ones, runs = named(guest), running.all_supervised(host)
+    wanted = [holding for holding in found if holding.name in named_ones or holding.name in runs]
     each(host, wanted, lambda holding: _reload(host, holding.name))
 
 

@@ -15,6 +15,7 @@ from chyves.guests.journal import Journal
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.targets import Target
 
 AUTO = "@chyves-auto-named-snapshot-%Y%m%d-%H%M.%S"
 LONGEST = 255
@@ -30,7 +31,7 @@ COLUMNS = (
 )
 
 
-def take(host: Host, guest: Sequence[str] | str, snapshot: str | None = None) -> None:
+def take(host: Host, guest: Target, snapshot: str | None = None) -> None:
     """Take a snapshot of guests, of all datasets of a guest at the same moment."""
     if snapshot is not None and snapshot.startswith(OF_CLONES):
         raise ChyvesError(f"{snapshot}: such a name is kept for clones; choose another")

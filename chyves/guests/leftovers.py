@@ -21,7 +21,7 @@ from chyves.network import change
 from chyves.network.plan import without_member
 from chyves.pools import leftovers as pool_leftovers
 from chyves.pools import together
-from chyves.pools.holdings import Holdings, PoolHolding, save
+from chyves.pools.holdings import MOVING, Holdings, PoolHolding, save
 from chyves.properties import Guest
 from chyves.resources.leftovers import settle_renames
 
@@ -136,16 +136,17 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
         )
     for dataset in _children(pool.rows, parent) or [parent]:
         name = dataset.rpartition("/")[2].removesuffix(KEEPNET).removesuffix(MOVED).replace(":", " ")
+        state = "was not moved to its end" if dataset.endswith(MOVED) else unfinished.state
         try:
             if dataset != parent:
                 _take_from_files(host, holdings, pool, dataset)
             # A snapshot of all of the pool may have come to it meanwhile, also to the parent.
             discard(host, pool, dataset, host.zfs.below(parent))
         except ChyvesError as error:
-            host.terminal.warn(f"{name}: {unfinished.state}, and cannot be {unfinished.done}: {error}")
+            host.terminal.warn(f"{name}: {state}, and cannot be {unfinished.done}: {error}")
         else:
             if dataset != parent:
-                host.terminal.warn(f"{name}: {unfinished.state}; it is {unfinished.done}")
+                host.terminal.warn(f"{name}: {state}; it is {unfinished.done}")
     return True
 
 
@@ -228,7 +229,9 @@ def _take_from_files(host: Host, holdings: Holdings, pool: PoolHolding, dataset:
         holding = holdings.guest(guest)
         before, after = holding.properties, prepare.without_disk(holdings, holding, disk)
         together.write(holdings, [before], [after])
-    elif f"{dataset}/.config" in pool.rows and not dataset.endswith((KEEPNET, MOVED)):
+    elif dataset.endswith((KEEPNET, MOVED)) or pool.rows[dataset].get(MOVING, "-") != "-":
+        return  # the guest keeps them, wherever it is
+    elif f"{dataset}/.config" in pool.rows:
         _free_taps(host, holdings, pool, dataset)
 
 

@@ -211,7 +211,7 @@ def test_devices_that_fail(bhyve: Program, disk: Path, words: tuple[str, ...], s
         ("-s", "3,virtio-scsi"),
         ("-s", "3,virtio-console,p=/tmp/x"),
         ("-S", "-s", "3,passthru,2/0/0"),
-        ("-s", "3,virtio-net,vale0:1"),
+        ("-s", "3,virtio-net,netmap:em0"),
         ("-l", "tpm,swtpm,/tmp/x"),
     ],
     ids=lambda words: words[-1],

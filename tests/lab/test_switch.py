@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from chyves.errors import Busy
 from chyves.lab import network
 from chyves.lab.network import namespace, switch
 from chyves.lab.place import Lab
@@ -141,3 +142,24 @@ def test_there_is_one_process_and_it_ends_when_no_tap_is_open(
         time.sleep(0.2)
     assert at_work(plain) == []
     assert os.listdir(switch.place(plain)) == ["lock"]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_ports_of_one_vale_switch_reach_each_other_and_no_other(lab: Lab, program: Program, real: bool) -> None:
+    if not real:
+        namespace.remove(lab)
+        namespace.place(lab).unlink(missing_ok=True)
+    elif not namespace.wanted(lab):
+        pytest.skip("real taps need root and /dev/net/tun")
+    ports = ("vale0:1", "vale0:b", "vale1:1")
+    one, other, outside = (Nic(network.connect(lab, port, 0, os.getpid()), n) for n, port in enumerate(ports))
+    assert reaches(one, other)
+    assert reaches(other, one, one.address)
+    assert not reaches(one, outside)
+    assert "vale" not in program("ifconfig", "-l").stdout
+    assert program("ifconfig", "vale0:1").returncode == 1
+    with pytest.raises(Busy, match=f"vale0:1: is opened by process {os.getpid()}"):
+        network.connect(lab, "vale0:1", 0, os.getppid())
+    for port in ports:
+        network.release(lab, port, os.getpid())
+    network.connect(lab, "vale0:1", 0, os.getppid())

@@ -21,6 +21,8 @@ from chyves.lab.releases import release
 NOT_CARRIED = ("virtio-9p", "virtio-scsi", "virtio-console", "virtio-input", "hda")
 BUILT_IN = ("hostbridge", "amd_hostbridge", "lpc")
 INVALID = strerror(EINVAL)
+PORT = re.compile(r"vale[0-9A-Za-z_]+:[0-9A-Za-z_]+")
+PORT_LENGTH = 15
 
 
 def initialise(board: Board) -> None:
@@ -89,14 +91,14 @@ def _network(model: str) -> Callable[[Board, Config, Spot], None]:
         if model == "virtio-net-pci":
             properties += _mtu(node)
         if name is not None:
-            _open_tap(board, name, unit)
+            (_open_port if name.startswith("vale") else _open_tap)(board, name, unit)
         board.device(model, spot, *properties)
 
     return nic
 
 
 def _open_tap(board: Board, name: str, unit: int) -> None:
-    if name.startswith(("netgraph", "netmap:", "vale", "slirp", "ngd")):
+    if name.startswith(("netgraph", "netmap:", "slirp", "ngd")):
         fatal(f"{name}: the lab has no such network backend; give the guest a tap")
     if not name.startswith(("tap", "vmnet")):
         raise Broken(f"{name}: unknown network backend", INVALID)
@@ -109,6 +111,22 @@ def _open_tap(board: Board, name: str, unit: int) -> None:
     except ChyvesError as error:
         raise Broken(f"open of tap device /dev/{name} failed: {error}", strerror(EBUSY)) from None
     board.taps.append(name)
+
+
+def _open_port(board: Board, name: str, unit: int) -> None:
+    """Open a port of a VALE switch, which makes both; a port has one opener (netmap(4))."""
+    from chyves.lab import network
+
+    why = "" if PORT.fullmatch(name) and len(name) <= PORT_LENGTH else INVALID
+    try:
+        if not why and name not in board.taps:
+            board.add(*network.connect(board.lab, name, unit, os.getpid()))
+            board.taps.append(name)
+            return
+    except ChyvesError:
+        pass
+    why = why or strerror(EBUSY)
+    raise Broken(f"Unable to nm_open(): interface '{name}', errno ({why})", why)
 
 
 def _mac(board: Board, node: Config, spot: Spot) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chyves.errors import Busy, ChyvesError
+from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.network.interfaces import changing
 from chyves.lab.place import Lab
 
@@ -31,12 +32,27 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
     return switch.words(lab, tap, unit)
 
 
-def release(lab: Lab, interface: str, pid: int) -> None:
-    """Close a tap that a process has open; nothing where it has not, or where the tap is gone."""
+def connect(lab: Lab, port: str, unit: int, pid: int) -> list[str]:
+    """Open a port of a VALE switch (`vale0:1`), both made by that, and return QEMU's words for it; raises Busy."""
     with changing(lab) as interfaces:
-        tap = interfaces.by_device(interface)
+        known = interfaces.known.get(port)
+        if known is not None and known.opened_by not in (0, pid):
+            raise Busy(f"{port}: is opened by process {known.opened_by}")
+        opened = Interface(port, port, VALE, interfaces.next_number(), up=True, bridge=port.partition(":")[0])
+        opened.opened(pid)
+        interfaces.add(opened)
+    from chyves.lab.network import switch
+
+    switch.start(lab)
+    return switch.words(lab, opened, unit)
+
+
+def release(lab: Lab, interface: str, pid: int) -> None:
+    """Close a tap or a VALE port that a process has open; nothing where it has not, or where the tap is gone."""
+    with changing(lab) as interfaces:
+        tap = interfaces.known.get(interface) if ":" in interface else interfaces.by_device(interface)
         if tap is not None and tap.opener == pid:
-            tap.closed()
+            interfaces.end_of_opener(tap)
 
 
 def enter(lab: Lab) -> None:

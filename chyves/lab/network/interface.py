@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NAME_LENGTH = 15
+VALE = "vale"
+"""The family of the ports of VALE switches, which are there while they are open and which ifconfig does not know."""
 
 
 @dataclass

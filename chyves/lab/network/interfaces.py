@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from chyves.lab.kernel import Kernel
 from chyves.lab.network import namespace
-from chyves.lab.network.interface import Interface
+from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.place import Lab
 from chyves.lab.releases import release
 
@@ -26,15 +26,23 @@ class Interfaces:
         self.known = {interface.name: interface for interface in (Interface(**json.loads(row[0])) for row in rows)}
         if not self.known:
             self.known = {interface.name: interface for interface in physical(kernel.lab)}
-        for interface in self:
+        for interface in list(self):
             if interface.opener and not interface.opened_by:
-                interface.closed()
+                self.end_of_opener(interface)
 
     def __iter__(self) -> Iterator[Interface]:
         return iter(self.known.values())
 
     def get(self, name: str) -> Interface | None:
-        return self.known.get(name)
+        """The interface of a name, as ifconfig knows it."""
+        found = self.known.get(name)
+        return None if found is None or found.family == VALE else found
+
+    def end_of_opener(self, interface: Interface) -> None:
+        """Note that the process that had a device open has closed it: a VALE port is gone with that."""
+        interface.closed()
+        if interface.family == VALE:
+            self.remove(interface)
 
     def by_device(self, name: str) -> Interface | None:
         """The interface behind /dev/NAME: its driver's name, or from 13.0 on also the one it was renamed to."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chyves.errors import ChyvesError
-from chyves.lab.network.interface import Interface
+from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.place import Lab
 
 CLONE_NEWNET = 0x40000000
@@ -136,8 +136,8 @@ def steps(before: list[Interface], after: list[Interface], vlans: bool = True) -
 
 
 def _is_real(interface: Interface) -> bool:
-    """Loopback is the namespace's own; a vlan without tag is nothing yet."""
-    return interface.family != "loop" and (interface.family != "vlan" or interface.vlan > 0)
+    """Loopback is the namespace's own; a VALE port is the switch's; a vlan without tag is nothing yet."""
+    return interface.family not in ("loop", VALE) and (interface.family != "vlan" or interface.vlan > 0)
 
 
 def _fresh(interface: Interface) -> Interface:

@@ -1,4 +1,4 @@
-"""The bridges of a lab that has no real ones: a process that carries frames between the guests' QEMUs.
+"""The bridges of a lab that has no real ones, and VALE switches: a process that carries frames between QEMUs.
 
 Each open tap is a pair of sockets below `state/net`: `NUMBER.guest` is QEMU's, `NUMBER.switch` is this process's, and a
 datagram is a frame. Who is on which bridge, and up, is what ifconfig keeps. No privilege is needed, and nothing
@@ -15,7 +15,8 @@ import socket
 import time
 from pathlib import Path
 
-from chyves.lab.network.interface import Interface
+from chyves.lab.network import namespace
+from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.network.interfaces import looked_at
 from chyves.lab.place import Lab
 
@@ -76,7 +77,10 @@ def run(path: str, _: list[str]) -> int:
 
 
 def _open_taps(lab: Lab) -> dict[int, Interface]:
-    return {interface.number: interface for interface in looked_at(lab) if interface.opened_by}
+    """The taps that this process carries frames for, and the ports; a real tap is carried by Linux."""
+    real = namespace.wanted(lab)
+    found = (interface for interface in looked_at(lab) if interface.family == VALE or not real)
+    return {interface.number: interface for interface in found if interface.opened_by}
 
 
 class Switch:
@@ -107,9 +111,9 @@ class Switch:
 
     def look(self) -> None:
         """Take in what has become of the taps and bridges."""
-        interfaces = list(looked_at(self.lab))
-        self.taps = {interface.number: interface for interface in interfaces if interface.opened_by}
-        self.bridges_up = {interface.name for interface in interfaces if interface.family == "bridge" and interface.up}
+        self.taps = _open_taps(self.lab)
+        self.bridges_up = {it.name for it in looked_at(self.lab) if it.family == "bridge" and it.up}
+        self.bridges_up |= {port.bridge for port in self.taps.values() if port.family == VALE and port.bridge}
         for number in self.sockets.keys() - self.taps.keys():
             self.unplug(number)
         for number in self.taps.keys() - self.sockets.keys():

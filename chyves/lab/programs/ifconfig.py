@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_interface
 
 from chyves.lab.network.clone import cloners, create
-from chyves.lab.network.interface import Interface
+from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.network.interfaces import Interfaces, changing, looked_at
 from chyves.lab.network.show import block
 from chyves.lab.network.verbs import VERBS, Failed, HeldOpen, Warned, set_address
@@ -50,7 +50,8 @@ def main(lab: Lab, argv: list[str]) -> int:
 
 
 def _list(interfaces: Interfaces, asked: dict[str, str]) -> int:
-    chosen = [it for it in interfaces if not ("-u" in asked and not it.up) and not ("-d" in asked and it.up)]
+    known = [it for it in interfaces if it.family != VALE]
+    chosen = [it for it in known if not ("-u" in asked and not it.up) and not ("-d" in asked and it.up)]
     if "-g" in asked:
         chosen = [it for it in chosen if asked["-g"] in it.groups]
     if "-l" in asked:

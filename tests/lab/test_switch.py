@@ -152,7 +152,8 @@ def test_ports_of_one_vale_switch_reach_each_other_and_no_other(lab: Lab, progra
     elif not namespace.wanted(lab):
         pytest.skip("real taps need root and /dev/net/tun")
     ports = ("vale0:1", "vale0:b", "vale1:1")
-    one, other, outside = (Nic(network.connect(lab, port, 0, os.getpid()), n) for n, port in enumerate(ports))
+    nics = [Nic(network.connect(lab, port, 0, os.getpid()), number) for number, port in enumerate(ports)]
+    one, other, outside = nics
     assert reaches(one, other)
     assert reaches(other, one, one.address)
     assert not reaches(one, outside)
@@ -160,6 +161,7 @@ def test_ports_of_one_vale_switch_reach_each_other_and_no_other(lab: Lab, progra
     assert program("ifconfig", "vale0:1").returncode == 1
     with pytest.raises(Busy, match=f"vale0:1: is opened by process {os.getpid()}"):
         network.connect(lab, "vale0:1", 0, os.getppid())
-    for port in ports:
+    for port, nic in zip(ports, nics, strict=True):
         network.release(lab, port, os.getpid())
+        nic.socket.close()
     network.connect(lab, "vale0:1", 0, os.getppid())

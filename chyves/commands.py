@@ -33,6 +33,8 @@ IN_BRIDGE = Arg(
 )
 TAP = Arg("tap", "A tap, such as tap50.", check=names.tap, complete="joined")
 DISK = Arg("disk", "A disk, such as disk1.", check=names.disk, complete="disks")
+ANY_DISK = Arg("disk", "A disk, such as disk1, or a raw image, such as img/data.raw.", check=names.any_disk,
+               complete="disks")  # fmt: skip
 TAKEN = Arg("snapshot", "@ and a name; one with the time unless told.", Many.OPTIONAL, check=names.snapshot)
 NAMED = Arg(
     "snapshot", "A snapshot, with or without its @.", Many.OPTIONAL, check=names.known_snapshot, complete="snapshots"
@@ -317,10 +319,24 @@ COMMANDS = (
     ),
     shows(GUEST, "disk", "list", doc="Show a guest's disks.", run="chyves.guests.disks:show", options=(HEADLESS,)),
     Command((GUEST, "disk", "add", SIZE), "Give a guest a further disk.", "chyves.guests.disks:add"),
-    Command((GUEST, "disk", "delete", DISK), "Delete a disk.", "chyves.guests.disks:delete", asks=True),
-    Command((GUEST, "disk", "remove", DISK), "The same as disk delete.", "chyves.guests.disks:delete", asks=True),
     Command(
-        (GUEST, "disk", "resize", DISK, NEW_SIZE), "Change the size of a disk.", "chyves.guests.disks:resize", asks=True
+        (
+            GUEST,
+            "disk",
+            DISK,
+            Arg("what", "What is kept: a description, or notes.", choices=("description", "notes")),
+            Arg("text", "The line; - for none.", Many.SOME),
+        ),
+        "Keep a line of text with a disk.",
+        "chyves.guests.disks:describe",
+    ),
+    Command((GUEST, "disk", "delete", ANY_DISK), "Delete a disk.", "chyves.guests.disks:delete", asks=True),
+    Command((GUEST, "disk", "remove", ANY_DISK), "The same as disk delete.", "chyves.guests.disks:delete", asks=True),
+    Command(
+        (GUEST, "disk", "resize", ANY_DISK, NEW_SIZE),
+        "Change the size of a disk.",
+        "chyves.guests.disks:resize",
+        asks=True,
     ),
     Command(
         ("network", GUESTS, "add", Arg("interface", "tap, tap{n} or vale{s}[:{p}].", complete="taps"), IN_BRIDGE),

@@ -180,6 +180,16 @@ def disk_number(name: str) -> int | None:
     return numbered(name, "disk", HIGHEST_DISK)
 
 
+def any_disk(name: str) -> str:
+    """The name of a guest's disk, or the path of a raw image from the guest's directory; raises BadName."""
+    parts = name.split("/")
+    if parts[0] == "img" and len(parts) > 1 and name.isprintable() and not {"", ".", ".."} & set(parts):
+        return name
+    if disk_number(name) is None:
+        raise BadName("a disk", name, "write disk and a number, such as disk0, or a raw image, such as img/data.raw")
+    return name
+
+
 def disk(name: str) -> str:
     """The name of a guest's disk; raises BadName."""
     if disk_number(name) is None:

@@ -13,6 +13,9 @@ NAMED_PASSTHRU_SINCE = 1400000
 """kern.osreldate from which bhyve takes passthru,ppt0 and passthru,pci0:2:0:0 (freebsd.md 1.6)."""
 SCREEN_WIDTH, SCREEN_HEIGHT, PASSWORD = range(640, 3841), range(480, 2161), 8
 
+DISKS = ("ahci", "ahci-hd", "nvme", "virtio-blk")
+"""Devices that write to a file or a volume of the host."""
+
 _BY_NUMBERS = re.compile(r"[0-9]{1,3}/[0-9]{1,2}/[0-7]")
 _BY_NAME = re.compile(r"ppt[0-9]{1,4}|pci([0-9]{1,5}:)?[0-9]{1,3}:[0-9]{1,2}:[0-7]")
 
@@ -36,6 +39,12 @@ def check(guest: Guest, facts: Facts) -> None:
             _refuse(facts, name, _passthru(text, facts, hosts))
             hosts[_card(text)] = name
     _addresses(guest, facts)
+
+
+def disk_paths(guest: Guest) -> list[str]:
+    """The files and volumes that a guest is given as disks by its `pcidev_{n}`."""
+    devices = (text for text in guest.pcidev.values() if text.partition(",")[0] in DISKS)
+    return [path for text in devices for path in _backends(text) if path.startswith("/")]
 
 
 def _refuse(facts: Facts, name: str, reason: str | None) -> None:

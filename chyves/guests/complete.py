@@ -46,7 +46,8 @@ def _of_guest(holdings: Holdings, kind: str, guest: str) -> Iterable[str]:
         case "numbered" | "settable":
             return _numbered(holdings, guest, kind == "settable")
         case "disks":
-            return holdings.guest(guest).volumes
+            holding = holdings.guest(guest)
+            return [*holding.volumes, *(str(path.relative_to(holding.mountpoint)) for path in holding.images())]
         case "snapshots":
             holding = holdings.guest(guest)
             return [snapshot.name for snapshot in history.read(holdings.host, [holding])[guest].snapshots]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from chyves import names
 from chyves.cli.sizes import rounded
@@ -13,6 +14,7 @@ from chyves.guests.create import volume_properties
 from chyves.guests.template import refuse_template
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.names import shown
 from chyves.network.plan import free_number
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings, save
@@ -34,7 +36,9 @@ COLUMNS = (
 
 def show(host: Host, guest: str) -> Table:
     """The disks of one guest."""
-    return Table("disks", COLUMNS[1:], tuple(_rows(Holdings.read(host, VOLUME).guest(guest))))
+    holding = Holdings.read(host, VOLUME).guest(guest)
+    _warn_of_hidden(holding)
+    return Table("disks", COLUMNS[1:], tuple(_rows(holding)))
 
 
 def show_all(host: Host) -> Table:
@@ -44,9 +48,15 @@ def show_all(host: Host) -> Table:
     for holding in holdings.guests.values():
         try:
             rows += list(_rows(holding))
+            _warn_of_hidden(holding)
         except ChyvesError as error:
             host.terminal.warn(str(error))
     return Table("disks", COLUMNS, tuple(rows))
+
+
+def _warn_of_hidden(holding: GuestHolding) -> None:
+    for sentence in holding.hidden_images():
+        holding.host.terminal.warn(sentence)
 
 
 def _rows(holding: GuestHolding) -> Iterator[Row]:
@@ -58,7 +68,7 @@ def _rows(holding: GuestHolding) -> Iterator[Row]:
         used = int(row["used"]) if row else path.stat().st_blocks * 512
         values: dict[str, Value] = {
             "guest": holding.name,
-            "disk": name,
+            "disk": name if row else str(path.relative_to(holding.mountpoint)),
             "size": size,
             "used": used,
             "path": str(path),
@@ -123,17 +133,56 @@ def _volume(holding: GuestHolding, disk: str) -> dict[str, str]:
     return volumes[disk]
 
 
+def _image(holding: GuestHolding, disk: str) -> Path | None:
+    """The raw image of a path from the guest's directory, None for a volume's name; raises ChyvesError."""
+    if names.disk_number(disk) is not None:
+        return None
+    images = {str(path.relative_to(holding.mountpoint)): path for path in holding.images()}
+    if disk not in images:
+        have = ", ".join(images) or "none"
+        raise ChyvesError(f"{holding.name}: {shown(disk)}: there is no such raw image (there are: {have})")
+    return images[disk]
+
+
+def _delete_image(host: Host, guest: str, image: Path, disk: str, yes: bool) -> None:
+    """Remove a raw image, which is one step; its place on the PCI bus is free at the next start."""
+    _refuse_running(host, guest, "deleted")
+    lines = [f"{guest}: {image} will be removed; snapshots that have it keep it"]
+    if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines, scripts=True, named=True):
+        return
+    with Undo() as undo:
+        undo.do(lambda: host.files.remove(image))
+    host.terminal.say(1, f"{guest}: {disk} deleted")
+
+
+def describe(host: Host, guest: str, disk: str, what: str, text: Sequence[str]) -> None:
+    """Keep a description of a volume, or notes on it; `-` or nothing takes the line out. Raises ChyvesError."""
+    with host.locks.hold("all", f"guest.{guest}"):
+        holdings = leftovers.settled(host)
+        holding = holdings.guest(guest)
+        _volume(holding, disk)
+        name, line = f"{disk}_{what}", " ".join(text)
+        row = Guest.disk_description if what == "description" else Guest.disk_notes
+        value = None if line in NONE else row.parse(guest, line, name)
+        before, after = holding.properties, holding.properties.with_changes({name: value})
+        together.write(holdings, [before], [after])
+        host.terminal.say(1, f"{guest}: {disk}: {what}: {'none' if value is None else value}")
+
+
 def _refuse_running(host: Host, guest: str, what: str) -> None:
     if running.supervisor(host, guest) is not None:
         raise ChyvesError(f"{guest}: runs, so that a disk cannot be {what}; stop it first")
 
 
 def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
-    """Delete a volume of a guest that does not run, with its snapshots, after asking on a terminal."""
+    """Delete a volume with its snapshots, or a raw image, of a guest that does not run, after asking on a terminal."""
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
         refuse_template(holding)
+        if (image := _image(holding, disk)) is not None:
+            _delete_image(host, guest, image, disk, yes)
+            return
         _volume(holding, disk)
         _refuse_running(host, guest, "deleted")
         dataset = f"{holding.dataset}/{disk}"
@@ -158,12 +207,13 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
 
 
 def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> None:
-    """Change the size of a volume; to a smaller one, which loses data, only while the guest is off and after asking."""
+    """Change the size of a volume or a raw image; to a smaller one, losing data, only of a guest that is off; asks."""
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host, VOLUME)
         holding = holdings.guest(guest)
         refuse_template(holding)
-        row = _volume(holding, disk)
+        image = _image(holding, disk)
+        row = {"volblocksize": "512", "volsize": str(image.stat().st_size)} if image else _volume(holding, disk)
         block, now = int(row["volblocksize"]), int(row["volsize"])
         new = -(-Defaults.size.parse(guest, size, "size") // block) * block
         if new == now:
@@ -174,5 +224,8 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
             if not host.dry and not host.terminal.confirm(f"{change}, and lose what is behind that?", yes, named=True):
                 return
         with Undo() as undo:
-            undo.do(lambda: host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)}))
+            if image:
+                undo.do(lambda: host.files.resize(image, new))
+            else:
+                undo.do(lambda: host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)}))
         host.terminal.say(1, f"{guest}: {disk} has {SIZES.format(new)}" + _later(host, guest))

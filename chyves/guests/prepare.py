@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from chyves import names
 from chyves.bhyve.facts import Chassis, Disk, Facts
 from chyves.bhyve.launch import Launch, launch
+from chyves.bhyve.pcidevs import disk_paths
 from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import running
@@ -112,6 +112,30 @@ def _same(one: str, other: str) -> bool:
     return one == other or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
 
 
+def held_disks(holding: GuestHolding) -> list[str]:
+    """The files and volumes that no other guest may have while this one runs, also those of its `pcidev_{n}`."""
+    return [*(str(path) for _, path in holding.disks()), *disk_paths(holding.properties)]
+
+
+def _refuse_held(holding: GuestHolding, disks: Sequence[str]) -> None:
+    """Refuse a disk that the guest would have twice, or another has that runs or is being started."""
+    host, name, serial = holding.host, holding.name, holding.properties.serial
+    for number, disk in enumerate(disks):
+        twice = next((other for other in disks[:number] if _same(disk, other)), None)
+        if twice:
+            raise ChyvesError(f"{name}: {disk} is the same disk as {twice}; take one of them away")
+    for other in running.recorded(host):
+        state = running.read(host, other) if other != name else None
+        starts = host.locks.holder(f"guest.{other}") if state else None
+        if state is None or (running.supervisor(host, other) is None and starts is None):
+            continue
+        shared = [path for path in disks if any(_same(path, held) for held in state.disks)]
+        if shared:
+            raise ChyvesError(f"{name}: {shared[0]} is in use by {other}, which runs; stop that first")
+        if serial is not None and serial == state.serial:
+            raise ChyvesError(f"{name}: serial: {serial} is in use by {other}, which runs; set another")
+
+
 def preflight(holdings: Holdings, holding: GuestHolding) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
     _netmap(holdings, holding)
@@ -126,27 +150,15 @@ def preflight(holdings: Holdings, holding: GuestHolding) -> None:
 def refuse_used(holdings: Holdings, holding: GuestHolding, own_port: int | None = None) -> None:
     """Refuse disks, a serial line or a port that others hold now, but for the port that the guest itself has."""
     guest, name = holding.properties, holding.name
-    disks = [str(path) for _, path in holding.disks()]
-    _refuse_shared(holdings, holding, disks)
-    for path in disks:
-        if not Path(path).exists():
+    for sentence in holding.hidden_images():
+        raise ChyvesError(sentence)
+    _refuse_held(holding, held_disks(holding))
+    for _, path in holding.disks():
+        if not path.exists():
             raise ChyvesError(f"{name}: {path} does not exist; see: chyves {name} disk list")
     port = guest.uefi_vnc_port
     if guest.loader == "uefi" and guest.uefi_console_output == "vnc" and port is not None and port != own_port:
         _refuse_used_port(name, guest.uefi_vnc_ip, port)
-
-
-def _refuse_shared(holdings: Holdings, holding: GuestHolding, disks: Sequence[str]) -> None:
-    host, name, serial = holdings.host, holding.name, holding.properties.serial
-    for other in running.recorded(host):
-        state = running.read(host, other) if other != name else None
-        if state is None or running.supervisor(host, other) is None:
-            continue
-        shared = [path for path in disks if any(_same(path, held) for held in state.disks)]
-        if shared:
-            raise ChyvesError(f"{name}: {shared[0]} is in use by {other}, which runs; stop that first")
-        if serial is not None and serial == state.serial:
-            raise ChyvesError(f"{name}: serial: {serial} is in use by {other}, which runs; set another")
 
 
 def _refuse_used_port(name: str, address: str, port: int) -> None:

@@ -61,7 +61,7 @@ def _changes(holding: GuestHolding, state: running.Running) -> Iterator[str]:
         was, will = before.text.get(name, ""), after.text.get(name, "")
         if row is not None and row.when is When.START and was != will:
             yield f"{name}: {was or '(not set)'} becomes {will or '(not set)'}"
-    disks = [str(path) for _, path in holding.disks()]
+    disks = prepare.held_disks(holding)
     yield from (f"{path} comes" for path in disks if path not in state.disks)
     yield from (f"{path} goes" for path in state.disks if path not in disks)
 

@@ -62,16 +62,19 @@ def start_one(host: Host, name: str, iso: str | None = None) -> None:
         steps = for_start(name, interfaces, holdings.globals, existing)
         taps = held_taps(steps, interfaces, existing)
         with Undo() as undo:
-            undo.do(lambda: _claim(host, name, taps), lambda: _give_up(host, name), f"free what {name} held")
+            undo.do(lambda: _claim(holding, taps), lambda: _give_up(host, name), f"free what {name} held")
             undo.do(lambda: _interfaces(host, steps))
             everything.close()
             undo.do(lambda: _boot(host, holding, launch, iso, taps))
 
 
-def _claim(host: Host, name: str, taps: Sequence[str]) -> None:
-    """Write down what the guest is about to hold, so that it can be freed if this process is killed."""
+def _claim(holding: GuestHolding, taps: Sequence[str]) -> None:
+    """Write down what the guest is about to hold, for others to keep off, and to be freed if this process is killed."""
+    host = holding.host
     if not host.dry:
-        running.write(host, name, running.Running(supervisor=os.getpid(), taps=list(taps)))
+        disks, serial = prepare.held_disks(holding), holding.properties.serial
+        state = running.Running(supervisor=os.getpid(), taps=list(taps), disks=disks, serial=serial)
+        running.write(host, holding.name, state)
 
 
 def _give_up(host: Host, name: str) -> None:

@@ -116,7 +116,7 @@ class Supervisor:
         """Have in what is written down what the guest has of its properties and disks at its next boot."""
         guest, state = self.holding.properties, self.state
         state.properties = dict(guest.text)
-        state.disks = [str(path) for _, path in self.holding.disks()]
+        state.disks = prepare.held_disks(self.holding)
         state.serial = guest.serial
         state.vnc_port = guest.uefi_vnc_port if guest.uefi_console_output == "vnc" else None
 

@@ -78,6 +78,12 @@ class Files:
             if name.startswith(f".{path.name}.") and re.fullmatch(r"\d+\.new", name[len(path.name) + 2 :]):
                 self.remove(path.with_name(name))
 
+    def resize(self, path: Path, size: int) -> None:
+        """Give a file this many bytes; what is added is zeroes that take no room, what is behind it is lost."""
+        with _told(path, "cannot be resized"), path.open("r+b", buffering=0) as file:
+            file.truncate(size)
+            os.fsync(file.fileno())
+
     def append(self, path: Path, text: str) -> None:
         """Add text to the end of a file, which is made where it is missing."""
         with _told(path, "cannot be written"), path.open("ab", buffering=0) as file:
@@ -103,6 +109,10 @@ class DryFiles(Files):
     def remove(self, path: Path) -> None:
         """Print the line that removes the file."""
         show(["rm", "-f", str(path)])
+
+    def resize(self, path: Path, size: int) -> None:
+        """Print the line that gives the file its size."""
+        show(["truncate", "-s", str(size), str(path)])
 
     def append(self, path: Path, text: str) -> None:
         """Print the line that adds to the file."""

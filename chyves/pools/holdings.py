@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -148,6 +148,19 @@ class GuestHolding:
         """Its raw images: every regular file below img/, by path."""
         below = self.mountpoint / "img"
         return sorted(path for path in below.rglob("*") if path.is_file() and not path.is_symlink())
+
+    def hidden_images(self) -> Iterator[str]:
+        """A sentence for each dataset below img/ whose raw images cannot be seen there."""
+        top = f"{self.dataset}/img"
+        for name, row in self.rows.items():
+            if name != top and not name.startswith(f"{top}/"):
+                continue
+            place = Path(row["mountpoint"])
+            if row["type"] == "filesystem" and row.get("mounted") == "no":
+                yield f"{self.name}: {name} is not mounted, so that its images are missing; use: zfs mount {name}"
+            elif row["type"] == "filesystem" and not place.is_relative_to(self.mountpoint / "img"):
+                where = f"{name} is mounted at {place}, not below img/, so that its images are missing"
+                yield f"{self.name}: {where}; use: zfs inherit mountpoint {name}"
 
     def disks(self) -> list[tuple[str, Path]]:
         """Names and places of its disks in the order that bhyve gets them: raw images, then volumes."""

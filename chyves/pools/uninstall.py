@@ -40,6 +40,8 @@ def uninstall(host: Host, pool: str, yes: bool = False) -> None:
         question = f"{pool}: destroy all of it?"
         if not host.dry and not host.terminal.confirm(question, yes, lines, named=True):
             return
+        if held is holdings.primary:
+            host.terminal.recording = False  # the log goes with it
         with Undo():
             _destroy(host, held, below)
         host.terminal.say(1, f"{pool}: has no datasets of chyves any more")

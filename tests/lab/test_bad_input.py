@@ -166,6 +166,8 @@ EXAMPLES = {
     "property": "notes",
     "assignments": "cpu=2",
     "disk": "disk0",
+    "what": "notes",
+    "text": "mine",
     "size": "2G",
     "interface": "tap50",
     "bridge": "bridge1",

@@ -5,6 +5,7 @@ The guests are hollow; boots are in tests/boot.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -13,10 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from chyves.guests.running import Running
 from chyves.lab.place import Lab
 from chyves.section import read_text
 from tests.host_commands import chyves, datasets, done, environment, refused, zfs
@@ -451,3 +454,19 @@ def test_the_lines_of_a_dry_run_do_the_same_in_sh(house: Lab) -> None:
     subprocess.run(["sh", "-e"], input=lines, text=True, check=True, env=environment(house))
     assert datasets(house, f"{house.pool}/chyves/guests/web1") == ["", "/.config", "/disk0", "/img", "/logs"]
     done(house, "web1", "start")
+
+
+def test_a_disk_is_not_given_to_a_second_guest_while_the_first_is_being_started(house: Lab) -> None:
+    """Complaint 34: a disk given to two guests, here by two starts at once."""
+    done(house, "a,b", "create", "64M")
+    disk = house.root / f"dev/zvol/{house.pool}/chyves/guests/b/disk0"
+    run = house.root / "var/run/chyves"
+    claimed = Running(supervisor=os.getpid(), disks=[str(disk)])
+    with (run / "guest.a.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\na start\n")
+        lock.flush()
+        (run / "a.json").write_text(json.dumps(asdict(claimed)))
+        assert refused(house, "b", "start") == f"b: {disk} is in use by a, which runs; stop that first"
+    done(house, "b", "start")

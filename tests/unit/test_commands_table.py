@@ -29,6 +29,7 @@ EXAMPLES = {
     "command": ("ls", "-l", "--", "--dry-run", ""),
     "directory": ("lab", "/tmp/a lab"),
     "disk": ("disk0", "disk12"),
+    "text": ("from", "the", "old", "host"),
     "function": ("get_uuid",),
     "guest": ("web1", "a.b-c_d", "0", "disk0"),
     "interface": ("tap50", "vale0:p"),

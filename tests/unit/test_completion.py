@@ -75,7 +75,7 @@ def offer(line: str) -> set[str]:
         ("web1 start ", {"a.iso"}),
         ("web1 stop ", {"force"}),
         ("web1 delete ", {"force", "keepnet"}),
-        ("web1 disk ", {"list", "add", "delete", "remove", "resize"}),
+        ("web1 disk ", {"disk0", "disk1", "list", "add", "delete", "remove", "resize"}),
         ("web1 disk delete ", {"disk0", "disk1"}),
         ("db disk delete ", set()),
         ("network web1 remove tap", {"tap", "tap50"}),

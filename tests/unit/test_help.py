@@ -37,6 +37,7 @@ def test_topic_of_a_family_shows_it_all() -> None:
     assert [row.name for row in of_topic(("disk",))] == [
         "disk list",
         "disk add",
+        "disk",
         "disk delete",
         "disk remove",
         "disk resize",
@@ -84,7 +85,7 @@ def test_every_topic_that_is_offered_has_help() -> None:
     offered = set(topics(()))
     assert {"start", "disk", "iso", "cpu", "log_mode", "bridge", "dataset_role"} <= offered
     assert all(help_((topic,)) for topic in offered)
-    assert set(topics(("disk",))) == {"list", "add", "delete", "remove", "resize"}
+    assert set(topics(("disk",))) == {"description", "notes", "list", "add", "delete", "remove", "resize"}
     assert set(topics(("disk", "add"))) == set()
 
 

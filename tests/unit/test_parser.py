@@ -123,7 +123,7 @@ def test_prefixes_of_options_are_refused() -> None:
         ("web1 stop now", "stop: now is not possible; give force"),
         ("iso", "iso: words are missing; give one of delete, import, list, rename"),
         ("iso import", "iso import: words are missing; it is: chyves {iso|firmware} import source [checksum]"),
-        ("web1 disk", "disk: words are missing; give one of add, delete, list, remove, resize"),
+        ("web1 disk", "disk: words are missing; give one of a disk, add, delete, list, remove, resize"),
         ("version now", "version: now is one word too many; it is: chyves version [-H]"),
         ("web1,web2,web1 stop", "web1: is named twice; name it once"),
         ("web1,,web2 stop", "web1,,web2: has an empty name; take the comma out"),

@@ -18,6 +18,7 @@ from tests.boot.guests import (
     FIRMWARE,
     PATIENCE,
     Console,
+    disk,
     fill_disk,
     gone,
     in_log,
@@ -92,6 +93,26 @@ def test_complaint_1_the_medium_goes_at_the_reboot_that_the_guest_names(house: L
         assert written_down(house, w1)["supervisor"] == supervisor
         console.types("p")
         is_off(house, w1, "bhyve ended with status 1: power-off")
+
+
+def test_a_guest_that_reverts_at_reboots_finds_its_disk_as_it_was(house: Lab, w1: str) -> None:
+    far = 32 << 20
+    done(house, w1, "set", "revert_to_snapshot_method=reboot")
+    done(house, w1, "snapshot", "@clean")
+    started(house, w1)
+    with Console(house, w1) as console:
+        console.wakes()
+        with disk(house, w1).open("r+b") as volume:
+            volume.seek(far)
+            volume.write(b"left by the first boot")
+        console.types("r")
+        console.sees(READY_FROM_DISK)
+        with disk(house, w1).open("rb") as volume:
+            volume.seek(far)
+            assert volume.read(4) == bytes(4)
+        console.types("p")
+        is_off(house, w1, "bhyve ended with status 1: power-off")
+    assert "properties are read again" in log(house, w1)
 
 
 def test_the_button_is_pressed(house: Lab, w1: str) -> None:

@@ -36,7 +36,8 @@ def recorded(host: Host, words: Sequence[str], target: object, environ: Mapping[
         host.terminal.record_failure(error)
         raise
     except BaseException as error:
-        host.terminal.record(1, f"{whose}failed: {type(error).__name__}: {error}")
+        what = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        host.terminal.record(1, f"{whose}failed: {what}")
         raise
     finally:
         if host.terminal.unwritten:

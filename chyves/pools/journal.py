@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from chyves.errors import ChyvesError
 from chyves.properties import Global
 
 if TYPE_CHECKING:
-    from chyves.pools.holdings import Holdings
+    from chyves.pools.holdings import GuestHolding, Holdings
 
 
 class Journal:
@@ -49,9 +50,13 @@ class Journal:
                 if directory is not None:
                     self._holdings.host.log.write(directory, level, rest)
 
+    @cached_property
+    def _guests(self) -> dict[str, GuestHolding]:
+        return self._holdings.guests
+
     def _directory(self, name: str) -> Path | None:
         """Where a guest's log is: one that was read, or was made since then; None where there is no such guest."""
-        known = self._holdings.guests.get(name)
+        known = self._guests.get(name)
         if known is not None:
             return known.logs if known.mountpoint.is_dir() else None
         for pool in self._holdings.pools.values():

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chyves.errors import Busy, ChyvesError
-from chyves.guests import arrival, prepare, rollback, running, succession, template
+from chyves.guests import arrival, following, prepare, rollback, running, succession, template
 from chyves.guests.arrival import MOVED
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
@@ -66,6 +66,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
     if holdings.has_primary:
         found = _restore(host, holdings)
         found |= settle_renames(host, holdings)
+        following.settle(host, holdings)
         _sweep(host, holdings)
         _move_on(host, holdings)
         _close_templates(host, holdings)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, running
+from chyves.guests import following, leftovers, running
 from chyves.guests.create import refuse_taken
 from chyves.host.machine import Host
-from chyves.host.undo import Undo
 
 
 def rename(host: Host, guest: str, new: str) -> None:
     """Give a guest that is off another name, also one that has a name of 0.2.0 that is not allowed any more.
 
-    Its virtual machine is called by the new name from the next start on; its logs, snapshots and clones stay with it.
+    Its virtual machine is called by the new name from the next start on; its logs, snapshots and clones stay with
+    it, and the guests that come after it (rcboot_after).
     """
     with host.locks.hold("all", f"guest.{guest}", f"guest.{new}"):
         holdings = leftovers.settled(host)
@@ -27,6 +27,5 @@ def rename(host: Host, guest: str, new: str) -> None:
             raise ChyvesError(
                 f"{guest}: /dev/vmm/{names.vm(guest)} is left from an earlier run; free it: chyves {guest} reclaim"
             )
-        with Undo() as undo:
-            undo.do(lambda: host.zfs.rename(holding.dataset, f"{holding.pool.guests_dataset}/{new}"))
+        following.rename(host, holdings, holding, new)
     host.terminal.say(1, f"{guest}: is called {new} now")

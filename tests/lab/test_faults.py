@@ -30,7 +30,7 @@ OPERATIONS = {
     "clone exact": Operation(("a", "clone", "new", "-ce")),
     "promote": Operation(("new", "promote"), (("a", "clone", "new", "-cu"),)),
     "delete a clone": Operation(("new", "delete", "--yes"), (("a", "clone", "new", "-cu"),)),
-    "rename": Operation(("a", "rename", "new"), (("a", "clone", "child", "-ce"),)),
+    "rename": Operation(("a", "rename", "new"), (("a", "clone", "child", "-ce"), ("b", "set", "rcboot_after=a"))),
     "template": Operation(("a", "set", "template=yes", "b", "notes=some")),
     "no template": Operation(("a,b", "set", "template=no"), (("a,b", "set", "template=yes"),)),
     "clone a template": Operation(("a", "clone", "new", "-cu"), (("a", "set", "template=yes"),)),

@@ -9,6 +9,7 @@ FREE = ("notes", "uefi_vnc_client_custom_cmd", "check_for_updates_unique_id")
 """Properties of which nobody knows what is in them."""
 
 _FREE_DISK = re.compile(r"disk[0-9]+_notes")
+_TOLD = re.compile(rf"\b((?:disk[0-9]+_)?(?:{'|'.join(FREE)})=|disk[0-9]+ notes )(?![\s'-]*$).*", re.MULTILINE)
 _SECRET = r"[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential)[\w-]*"
 _NAME = re.compile(_SECRET, re.IGNORECASE)
 _ASSIGNED = re.compile(rf"({_SECRET}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)", re.IGNORECASE)
@@ -33,3 +34,8 @@ def masked_value(name: str, value: str) -> str:
     """The value of a property, masked whole where nobody knows what is in it."""
     whole = name in FREE or _FREE_DISK.fullmatch(name) or _NAME.fullmatch(name)
     return MASK if whole and value not in ("", "-") else masked(value)
+
+
+def masked_report(text: str) -> str:
+    """A text for strangers: also without what a line says of a property of which nobody knows what is in it."""
+    return masked(_TOLD.sub(rf"\1{MASK}", text))

@@ -16,7 +16,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import processes, running
 from chyves.host.facts import SYSCTLS, host_facts
 from chyves.host.machine import Host
-from chyves.masking import masked, masked_value
+from chyves.masking import masked_report, masked_value
 from chyves.names import shown
 from chyves.pools.holdings import GuestHolding, Holdings, PoolHolding
 from chyves.properties import DATASET_VERSION, GUEST_VERSION
@@ -62,7 +62,7 @@ def _told(host: Host, guest: str | None) -> Iterator[str]:
             text = tell()
         except (ChyvesError, OSError, ValueError) as error:
             text = f"this could not be found out: {error}\n"
-        yield f"\n== {title}\n{masked(text).rstrip()}\n"
+        yield f"\n== {title}\n{masked_report(text).rstrip()}\n"
 
 
 def _parts(host: Host, guest: str | None) -> Iterator[Part]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chyves.masking import MASK, masked, masked_value
+from chyves.masking import MASK, masked, masked_report, masked_value
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,20 @@ WORD = st.from_regex(r"[A-Za-z0-9]{6,12}", fullmatch=True)
 def test_no_secret_is_left(other: str, secret: str, form: str) -> None:
     secret = f"{secret}ZQ"
     assert secret not in masked(form.format(f"a{other}", secret))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("- [2] - notes=the word", f"- [2] - notes={MASK}"),
+        ("web1: disk3_notes=the word", f"web1: disk3_notes={MASK}"),
+        ("chyves web1 set 'notes=it'\"'\"'s it' cpu=2", f"chyves web1 set 'notes={MASK}"),
+        ("chyves web1 disk disk0 notes 'the word'", f"chyves web1 disk disk0 notes {MASK}"),
+        ("uefi_vnc_client_custom_cmd=viewer", f"uefi_vnc_client_custom_cmd={MASK}"),
+        ("notes=-", "notes=-"),
+        ("notes=", "notes="),
+        ("web1: description=the word", "web1: description=the word"),
+    ],
+)
+def test_a_report_has_no_notes_in_any_line(line: str, shown: str) -> None:
+    assert masked_report(f"before\n{line}\nbehind\n") == f"before\n{shown}\nbehind\n"

@@ -135,8 +135,8 @@ def _difference(before: set[str], after: set[str]) -> list[str]:
         else line
         for line in before - after
     }
-    lines = [(line, "-") for line in gone] + [(line, "+") for line in after - before]
-    return [f"{mark} {_regular(line)}" for line, mark in sorted(lines, key=lambda pair: (pair[0], pair[1] == "+"))]
+    lines = [(_regular(line), "-") for line in gone] + [(_regular(line), "+") for line in after - before]
+    return [f"{mark} {line}" for line, mark in sorted(lines, key=lambda pair: (pair[0], pair[1] == "+"))]
 
 
 def _constant(said: str, lab: Lab, place: Path) -> str:

@@ -28,6 +28,7 @@ OPERATIONS = {
     "delete keepnet": Operation(("a", "delete", "keepnet", "--yes")),
     "clone": Operation(("a", "clone", "new", "-cu")),
     "clone exact": Operation(("a", "clone", "new", "-ce")),
+    "clone copied": Operation(("a", "clone", "new", "-iu")),
     "promote": Operation(("new", "promote"), (("a", "clone", "new", "-cu"),)),
     "delete a clone": Operation(("new", "delete", "--yes"), (("a", "clone", "new", "-cu"),)),
     "rename": Operation(("a", "rename", "new"), (("a", "clone", "child", "-ce"), ("b", "set", "rcboot_after=a"))),

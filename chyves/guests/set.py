@@ -21,7 +21,7 @@ from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 from chyves.section import Numbered, Section, UnknownProperty, Writer
-from chyves.targets import FACTS, Target
+from chyves.targets import FACTS, Target, named
 
 AnySection = TypeVar("AnySection", bound=Section)
 NOT_WHILE_RUNNING = ("serial", "template", "uuid")
@@ -61,12 +61,21 @@ def _merge(holdings: Holdings, wanted: Sequence[tuple[Target, Changes]]) -> list
     """One entry an owner, also when several words of the line mean it; raises UsageError for a property set twice."""
     merged: dict[str, tuple[Section, dict[str, str | None]]] = {}
     for owner, changes in wanted:
-        for section in owned(holdings, owner):
+        for section in _having(owned(holdings, owner), owner, changes):
             before = merged.setdefault(section.owner, (section, {}))[1]
             if twice := [name for name in changes if name in before]:
                 raise UsageError(f"{section.owner}: {twice[0]}: is given twice; give it once")
             before.update(changes)
     return list(merged.values())
+
+
+def _having(sections: Sequence[Section], target: Target, changes: Changes) -> Sequence[Section]:
+    """Of guests that were chosen, not named, those that have what is to be unset; all where none has it, to be told."""
+    unset = {name for name, text in changes.items() if text is None}
+    meant = named(target)
+    return [
+        section for section in sections if not unset or section.owner in meant or unset & set(section.text)
+    ] or sections
 
 
 def _changed(

@@ -171,6 +171,14 @@ def test_unset_takes_only_what_may_go(house: Lab) -> None:
     assert refused(house, "a", "unset", "pcidev_0") == "a: pcidev_0: is not set"
 
 
+def test_all_unset_means_those_that_have_it(house: Lab) -> None:
+    done(house, "a,b", "create", "1G")
+    done(house, "a", "set", "eject_iso_on_n_reboot=2")
+    done(house, "all", "unset", "eject_iso_on_n_reboot")
+    assert "eject_iso_on_n_reboot" not in properties(house, "a")
+    assert "is not set" in refused(house, "all", "unset", "eject_iso_on_n_reboot")
+
+
 def test_what_chyves_and_the_network_commands_write_is_not_set_by_hand(house: Lab) -> None:
     done(house, "a,b", "create", "1G")
     assert refused(house, "a", "set", "creation=x") == "a: creation: is written by chyves only"

@@ -91,7 +91,7 @@ OLD = {
     "list global": ("list global", "list global tank", "list global primary"),
     "list processes": ("list processes", "list processes web1"),
     "list snapshots": ("list snapshots", "list snapshots web1"),
-    "list tap active": ("list tap active",),
+    "list tap": ("list tap active",),
     "network add": (
         *(
             "network web1 add tap",

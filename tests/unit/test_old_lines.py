@@ -40,8 +40,10 @@ OLD = {
         "web1,web2 create 8G tank",
     ),
     "disk add": ("web1 disk add", "web1 disk add 20G"),
-    "disk description": ("web1 disk disk1 description the data", "web1 disk disk0 description data"),
-    "disk notes": ("web1 disk disk1 notes from the old host", "web1 disk disk0 notes old"),
+    "disk": (
+        *("web1 disk disk1 description the data", "web1 disk disk0 description data"),
+        *("web1 disk disk1 notes from the old host", "web1 disk disk0 notes old"),
+    ),
     "disk delete": ("web1 disk delete disk1",),
     "disk remove": ("web1 disk remove disk1",),
     "disk resize": ("web1 disk resize disk1 20G",),

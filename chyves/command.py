@@ -93,6 +93,11 @@ class Command:
         return "".join(option.name[1] for option in self.options if len(option.name) == 2 and not option.metavar)
 
     @property
+    def others(self) -> list[Option]:
+        """Its options that are written out one by one: those with a value, or of several letters."""
+        return [option for option in self.options if not option.group and (option.metavar or len(option.name) > 2)]
+
+    @property
     def choices(self) -> dict[str, list[Option]]:
         """Its options of which a line has one, by their group."""
         grouped = [option for option in self.options if option.group]

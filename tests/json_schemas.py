@@ -1,4 +1,4 @@
-"""The JSON schemas in docs/json, and the commands whose output they describe."""
+"""The JSON schemas in docs/schema, and the commands whose output they describe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from chyves.command import Command
 
-PLACE = Path(__file__).parents[1] / "docs" / "json"
+PLACE = Path(__file__).parents[1] / "docs" / "schema"
 SCHEMAS: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(PLACE.glob("*.json"))}
 
 

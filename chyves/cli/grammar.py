@@ -134,7 +134,7 @@ def _shown_word(word: Word) -> str:
 
 def _shown_options(row: Command) -> list[str]:
     choices = [f"[{'|'.join(option.name for option in group)}]" for group in row.choices.values()]
-    others = [f"[{option.name} {option.metavar}]" for option in row.options if option.metavar]
+    others = [f"[{f'{option.name} {option.metavar}'.rstrip()}]" for option in row.others]
     return [*([f"[-{row.flags}]"] if row.flags else []), *choices, *others]
 
 

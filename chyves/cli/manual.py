@@ -29,7 +29,7 @@ def page(frame: str) -> str:
 
 def _synopsis() -> Iterator[str]:
     for row in COMMANDS:
-        yield from (".Nm", f".{_line(row)}", *(f".{_option(option)}" for option in row.options if option.metavar))
+        yield from (".Nm", f".{_line(row)}", *(f".{_option(option)}" for option in row.others))
         if row.flags:
             yield f".Op Fl {row.flags}"
         for group in row.choices.values():
@@ -59,7 +59,7 @@ def _word(word: Word) -> str:
 
 
 def _option(option: Option) -> str:
-    return f"Op Fl {option.name[1:]} Ar {option.metavar}"
+    return f"Op Fl {option.name[1:]}" + (f" Ar {option.metavar}" if option.metavar else "")
 
 
 def _shared() -> list[Arg]:

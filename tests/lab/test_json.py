@@ -1,4 +1,4 @@
-"""What commands really print with --json, held to the schemas in docs/json."""
+"""What commands really print with --json, held to the schemas in docs/schema."""
 
 from __future__ import annotations
 

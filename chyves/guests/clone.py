@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chyves import __version__
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, running, template
+from chyves.guests import leftovers, rollback, running, template
 from chyves.guests.copy import copy, require_room
 from chyves.guests.create import refuse_taken
 from chyves.guests.each import begun
@@ -22,7 +22,7 @@ from chyves.guests.leftovers import NEW, PROCESS
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import bridge_of, taps, with_member
+from chyves.network.plan import bridge_of, is_system, taps, with_member
 from chyves.pools.holdings import GuestHolding, Holdings, PoolHolding, save
 from chyves.properties import Global, Guest
 from chyves.section import write_text
@@ -67,6 +67,7 @@ def clone(host: Host, guest: str, name: Sequence[str], pool: str | None = None, 
     original_name, _, snapshot = guest.partition("@")
     with host.locks.hold("all", f"guest.{original_name}"):
         holdings = leftovers.settled(host)
+        rollback.refuse_unfinished(holdings, original_name)
         original = _original(holdings, holdings.guest(original_name), snapshot or None)
         how = flag or holdings.globals.default_clone_flag
         where = original.holding.pool if pool is None else holdings.pool(pool)
@@ -211,8 +212,9 @@ def _make_anew(undo: Undo, host: Host, guest: Guest, new: str, directory: Path) 
 
 def _renewed(holdings: Holdings, original: Original, guest: Guest, unique: Unique) -> tuple[Guest, Global]:
     """Properties of which no other guest has the same, and the bridges' lists with the new taps."""
-    renamed = interfaces(guest.net_ifaces, unique)
     settings = holdings.globals
+    # Where the administrator makes the interfaces, which of them the clone gets is theirs to say.
+    renamed = {} if is_system(settings) else interfaces(guest.net_ifaces, unique)
     for old, new in renamed.items():
         bridge = bridge_of(settings, old)
         if bridge is None and taps((old,)) and old not in original.holding.properties.net_ifaces:

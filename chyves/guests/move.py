@@ -6,7 +6,7 @@ import uuid
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, running
+from chyves.guests import leftovers, rollback, running
 from chyves.guests.arrival import MOVED
 from chyves.guests.copy import refuse_full
 from chyves.guests.each import each
@@ -38,6 +38,7 @@ def move(host: Host, guest: Target, pool: str) -> None:
 def _move(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolHolding) -> None:
     name, source = holding.name, holding.pool
     with host.locks.hold(f"guest.{name}"):
+        rollback.refuse_unfinished(holdings, name)
         _refuse(host, holdings, holding, target)
         size = _measured(host, holding, target)
         host.terminal.say(1, f"{name}: moving from {source.name} to {target.name}")

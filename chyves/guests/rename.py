@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.guests import following, leftovers, running
+from chyves.guests import following, leftovers, rollback, running
 from chyves.guests.create import refuse_taken
 from chyves.host.machine import Host
 
@@ -21,6 +21,7 @@ def rename(host: Host, guest: str, new: str) -> None:
         if new == guest:
             raise ChyvesError(f"{guest}: has this name already")
         refuse_taken(holdings, new)
+        rollback.refuse_unfinished(holdings, guest)
         if running.supervisor(host, guest) is not None:
             raise ChyvesError(f"{guest}: runs under this name; stop it first: chyves {guest} stop")
         if running.vmm(host, guest):

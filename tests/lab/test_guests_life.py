@@ -394,6 +394,16 @@ def test_interfaces_come_and_go(house: Lab) -> None:
     ]
 
 
+def test_a_clone_has_no_interface_where_the_administrator_makes_them(house: Lab) -> None:
+    done(house, "a", "create", "64M")
+    done(house, "global", "set", "network_design_mode=system")
+    done(house, "a", "clone", "b", "-cu")
+    assert properties(house, "b")["net_ifaces"] == "-"
+    assert settings(house)["bridge0_tap_members"] == "tap50"
+    done(house, "a", "clone", "c", "-ce")
+    assert properties(house, "c")["net_ifaces"] == "tap50"
+
+
 def test_bridges_are_attached_and_made_default(house: Lab) -> None:
     done(house, "network", "bridge0", "attach", "em0")
     assert settings(house)["bridge0_phy_attach"] == "em0"

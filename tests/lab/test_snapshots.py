@@ -116,14 +116,15 @@ def test_bookmarks_that_are_newer_go_too_and_are_told(lab: Lab) -> None:
 
 def test_a_snapshot_that_comes_while_a_rollback_lies_is_not_lost(lab: Lab) -> None:
     """A rollback that was killed is not finished over a snapshot that nobody has agreed to lose."""
+    done(lab, "dataset", second_pool(lab), "install")
     done(lab, "a", "snapshot", "@one")
     break_lab(lab, 2, "refuse")
     told = chyves(lab, "a", "snapshot", "rollback", "@one", "--yes").stderr
     assert "a: is not yet all back to @one, which the next command tries again" in told
     mend(lab)
     zfs(lab, "snapshot", "-r", f"{GUEST}@hourly")
-    for words in (("a", "start"), ("a", "snapshot"), ("a", "snapshot", "rollback", "--yes")):
-        told = refused(lab, *words)
+    for line in ("a start", "a snapshot", "a snapshot rollback --yes", "a rename z", "a clone z", "a move tank"):
+        told = refused(lab, *line.split())
         assert told == "a: is not yet all back to @one; see above what is in the way, and try again"
     told = chyves(lab, *NEXT).stderr
     advice = "@hourly was taken since and would be lost; delete it first: chyves a snapshot delete @hourly"

@@ -63,7 +63,8 @@ def narrowed(rows: Rows, index: int, text: str) -> Rows:
 
 def _can_be(word: Arg, index: int, text: str) -> bool:
     """Whether a word left to the user may be this one: `debug start` starts debug, as no guest is called start."""
-    return not word.choices and not (index > 0 and word.check is names.guest and text in names.NEVER_GUESTS)
+    never = index > 0 and word.check is names.guest and text in names.NEVER_GUESTS | FIRST_WORDS_OF_OLD
+    return not word.choices and not never
 
 
 def reached(words: Sequence[str]) -> Rows:

@@ -74,7 +74,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
             for unfinished in (NEW, OLD):
                 found |= _clear(host, holdings, pool, unfinished)
     settle_running(host)
-    if holdings.pools:
+    if holdings.has_primary:
         found |= rollback.finish(host, holdings)
     return found
 

@@ -52,6 +52,7 @@ def test_lines_are_done_and_one_that_fails_does_not_end_it(terminal: pexpect.spa
 
 def test_the_end_of_input_ends_it_and_an_interrupt_does_not(terminal: pexpect.spawn[str]) -> None:
     terminal.send("set cpu=")
+    terminal.expect_exact("set cpu=")
     terminal.sendintr()
     terminal.expect_exact("web1> ")
     terminal.sendline("get cpu")

@@ -11,7 +11,7 @@ from chyves.host.run import Runner
 from chyves.lab.place import Lab
 from chyves.pools.holdings import Holdings
 from chyves.targets import part
-from tests.host_commands import chyves, done, environment
+from tests.host_commands import chyves, done, environment, second_pool
 from tests.unit.test_commands_table import words
 
 ROWS = [row for row in COMMANDS if any(isinstance(word, Arg) and word.check is part for word in row.words)]
@@ -20,6 +20,7 @@ ROWS = [row for row in COMMANDS if any(isinstance(word, Arg) and word.check is p
 def test_every_command_of_several_guests_looks_for_them_in_groups(lab: Lab) -> None:
     """None takes the word of a group for a name, or does anything before it knows whom it is about."""
     done(lab, "dataset", "zroot", "install")
+    done(lab, "dataset", second_pool(lab), "install")
     done(lab, "web1", "create", "1G")
     assert len(ROWS) > 8
     for row in ROWS:

@@ -162,7 +162,6 @@ def _regular(said: str) -> str:
         (r'(?<="memory": )\d+', "<memory>"),
         (r"(?<=--report )\d+", "<number>"),
         (r"(?<=chyves:moving=)\d+", "<guid>"),
-        (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+]\d{4}", "<time>"),
         (r"(?m), by \w+$", ", by <somebody>"),
         (r"(ssh -L \S+) \S+,", r"\1 <host>,"),
         (r"\b\w+ on pts/\d+ \(process", "<somebody> (process"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chyves import names
@@ -36,9 +36,14 @@ def _reclaim(host: Host, holding: GuestHolding) -> None:
             host.terminal.say(1, f"{name}: holds nothing")
             return
         with Undo() as undo:
-            undo.do(lambda: clear(host, name, state))
-            undo.do(lambda: take_down(host, left))
+            undo.do(lambda: _free_all(host, name, state, left))
         host.terminal.say(1, f"{name}: reclaimed")
+
+
+def _free_all(host: Host, name: str, state: running.Running | None, left: Iterable[str]) -> None:
+    """One step, as none of it can be taken back: a signal on the way waits for its end."""
+    clear(host, name, state)
+    take_down(host, left)
 
 
 def _left_taps(host: Host, holding: GuestHolding) -> list[str]:

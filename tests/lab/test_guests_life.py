@@ -388,9 +388,17 @@ def test_interfaces_come_and_go(house: Lab) -> None:
     assert (own["net_ifaces"], own["pci_slots"]) == ("tap51", "disk0=4:0,tap51=6:0")
     assert "tap50_mac" not in own
     rows = json.loads(done(house, "list", "bridges", "--json"))["bridges"]
+    absent = {"state": "absent", "mtu": None}
     assert rows == [
-        {"bridge": "bridge0", "uplink": None, "default": True, "members": []},
-        {"bridge": "bridge1", "uplink": "private", "default": False, "members": ["tap51"]},
+        {"bridge": "bridge0", "uplink": None, "default": True, "members": [], "guests": [], **absent},
+        {
+            "bridge": "bridge1",
+            "uplink": "private",
+            "default": False,
+            "members": ["tap51"],
+            "guests": ["web1"],
+            **absent,
+        },
     ]
 
 

@@ -55,9 +55,19 @@ class House:
     def go_back(self, name: str) -> None:
         self.quiet()
         for part in (self.lab.root, self.lab.state):
-            shutil.rmtree(part)
+            self._remove(part)
             self._copy(self.copies / name / part.name, part)
         mend(self.lab)
+
+    @staticmethod
+    def _remove(place: Path) -> None:
+        """Also where programs that have just been ended are still removing what was theirs."""
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(place)
+                return
+            time.sleep(0.05)
+        shutil.rmtree(place)
 
     @staticmethod
     def _copy(old: Path, new: Path) -> None:

@@ -181,6 +181,7 @@ def test_a_supervisor_killed_at_any_step_of_a_revert_leaves_no_guest_half_back(h
     rebooted(lab)
     count = len([line for line in steps_of(lab) if line.startswith("zfs rollback")])
     assert count == 5
+    done(lab, "a", "stop", "force")
     for nth in (1, 3, count):
         house.go_back("reverting")
         done(lab, "a", "start")

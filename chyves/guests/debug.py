@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -127,8 +128,18 @@ def _datasets(pool: PoolHolding) -> str:
 
 def _of_guest(holding: GuestHolding) -> Iterator[Part]:
     yield f"guest {holding.name}: properties", lambda: _properties(holding.properties)
-    yield f"guest {holding.name}: what runs", lambda: f"{running.read(holding.host, holding.name) or 'nothing'}\n"
+    yield f"guest {holding.name}: what runs", lambda: _running(holding)
     yield f"guest {holding.name}: log", lambda: _tail(holding.logs)
+
+
+def _running(holding: GuestHolding) -> str:
+    """What is written down of a guest that runs, with the properties of its start."""
+    state = running.read(holding.host, holding.name)
+    if state is None:
+        return "nothing\n"
+    facts = {name: str(value) for name, value in asdict(state).items() if name != "properties"}
+    own = {f"properties: {name}": masked_value(name, value) for name, value in sorted(state.properties.items())}
+    return _lines((facts | own).items())
 
 
 def _properties(section: Section) -> str:

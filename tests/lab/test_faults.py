@@ -103,10 +103,7 @@ def trial_of(house: House) -> Trials:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_command_or_file_that_fails_leaves_all_as_it_was(trial_of: Trials, name: str) -> None:
     trial = trial_of(name)
-    for nth in range(1, len(trial.commands) + 1):
-        trial.refuse(nth, 0)
-    for nth in range(1, trial.writes + 1):
-        trial.refuse(0, nth)
+    trial.refuse_each()
 
 
 NAMES = ["create", "delete", "clone", "promote", "rename", "template", "no template", "disk add", "disk delete", "move"]
@@ -134,11 +131,7 @@ def test_killed_at_any_step_the_next_command_finishes_or_takes_back(
     trial_of: Callable[[str], Trial], name: str
 ) -> None:
     trial = trial_of(name)
-    for nth in range(1, len(trial.commands) + 1):
-        trial.kill(nth, 0, "after")
-    for nth in range(1, trial.writes + 1):
-        trial.kill(0, nth, "before")
-        trial.kill(0, nth, "after")
+    trial.kill_each()
 
 
 def test_of_several_guests_each_is_whole_and_the_others_are_told(house: House) -> None:

@@ -69,10 +69,7 @@ def _add_pool(house: House) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_command_or_file_that_fails_leaves_all_as_it_was(trial_of: Trials, name: str) -> None:
     trial = trial_of(name)
-    for nth in range(1, len(trial.commands) + 1):
-        trial.refuse(nth, 0)
-    for nth in range(1, trial.writes + 1):
-        trial.refuse(0, nth)
+    trial.refuse_each()
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -87,11 +84,7 @@ def test_a_signal_at_any_step_takes_all_back_or_comes_after(trial_of: Trials, na
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_killed_at_any_step_the_next_command_finishes_or_takes_back(trial_of: Trials, name: str) -> None:
     trial = trial_of(name)
-    for nth in range(1, len(trial.commands) + 1):
-        trial.kill(nth, 0, "after")
-    for nth in range(1, trial.writes + 1):
-        trial.kill(0, nth, "before")
-        trial.kill(0, nth, "after")
+    trial.kill_each()
 
 
 def test_an_upgrade_that_fails_hides_snapshots_again(trial_of: Trials) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from chyves.lab.place import Lab
 from tests.host_commands import environment
 from tests.json_schemas import closed, of, title
 
-jsonschema: Any = pytest.importorskip("jsonschema")
+jsonschema: Any = import_module("jsonschema")
 
 SETUP = (
     "dataset zroot install",

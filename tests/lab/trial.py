@@ -84,3 +84,18 @@ class Trial:
         assert following.returncode == 0, following.stderr
         now = state(self.lab)
         same(now, self.after if now == self.after else self.before)
+
+    def refuse_each(self) -> None:
+        """Every command and every file in turn refuses."""
+        for nth in range(1, len(self.commands) + 1):
+            self.refuse(nth, 0)
+        for nth in range(1, self.writes + 1):
+            self.refuse(0, nth)
+
+    def kill_each(self) -> None:
+        """chyves is killed after every command, and before and after every file."""
+        for nth in range(1, len(self.commands) + 1):
+            self.kill(nth, 0, "after")
+        for nth in range(1, self.writes + 1):
+            self.kill(0, nth, "before")
+            self.kill(0, nth, "after")

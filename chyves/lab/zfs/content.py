@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from chyves.lab.zfs.journal import remove
 
@@ -110,19 +110,26 @@ def _copy_times(source: str, target: str) -> None:
 
 
 def _copy_data(reader: int, writer: int) -> None:
-    size = os.fstat(reader).st_size
-    os.ftruncate(writer, size)
-    at = 0
+    os.ftruncate(writer, os.fstat(reader).st_size)
+    for at, end in data(reader):
+        while at < end:
+            at += _copy_range(reader, writer, at, min(_CHUNK, end - at))
+
+
+def data(file: int, start: int = 0) -> Iterator[tuple[int, int]]:
+    """The begin and end of each stretch of data in an open file, from an offset on."""
+    size = os.fstat(file).st_size
+    at = start
     while at < size:
         try:
-            at = os.lseek(reader, at, os.SEEK_DATA)
+            at = os.lseek(file, at, os.SEEK_DATA)
         except OSError as error:
             if error.errno == errno.ENXIO:  # no more data: the rest is a hole
                 return
             raise
-        end = os.lseek(reader, at, os.SEEK_HOLE)
-        while at < end:
-            at += _copy_range(reader, writer, at, min(_CHUNK, end - at))
+        end = os.lseek(file, at, os.SEEK_HOLE)
+        yield at, end
+        at = end
 
 
 def _copy_range(reader: int, writer: int, at: int, count: int) -> int:

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 from collections.abc import Iterator
 
+from chyves.lab.zfs.content import data
 from chyves.lab.zfs.stream import CHUNK, Writer
 
 _PUNCH_HOLE = 0x03  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 _BLOCK = 64 << 10
-
-
-def data(file: int, start: int = 0) -> Iterator[tuple[int, int]]:
-    """The begin and end of each stretch of data in an open file, from an offset on."""
-    size = os.fstat(file).st_size
-    at = start
-    while at < size:
-        try:
-            at = os.lseek(file, at, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # no more data: the rest is a hole
-                return
-            raise
-        end = os.lseek(file, at, os.SEEK_HOLE)
-        yield at, end
-        at = end
 
 
 def taken(file: int) -> int:

@@ -6,9 +6,18 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from chyves.errors import Interrupted
 from chyves.host.undo import SIGNALS
+
+
+class _Ended(BaseException):
+    """A signal came: not an error, so that nothing that stands by errors (a log that cannot be written) keeps it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextmanager
@@ -18,16 +27,22 @@ def told(guest: str, rest: str) -> Iterator[None]:
     A signal that the process ignores (nohup(1)) stays ignored.
     """
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number, f"{guest}: no longer waited for ({signal.Signals(number).name}); {rest}")
+    before: dict[int, Any] = {}
 
-    before = {
-        number: signal.signal(number, interrupt)
-        for number in SIGNALS
-        if signal.getsignal(number) not in (signal.SIG_IGN, None)
-    }
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)  # the wait ends once
+        raise _Ended(number)
+
     try:
+        for number in SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.getsignal(number)
+                signal.signal(number, interrupt)
         yield
+    except _Ended as ended:
+        name = signal.Signals(ended.number).name
+        raise Interrupted(ended.number, f"{guest}: no longer waited for ({name}); {rest}") from None
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for caught, handler in before.items():
+            signal.signal(caught, handler)

@@ -485,6 +485,18 @@ COMMANDS = (
         run="chyves.guests.report:info",
         options=(*FLAGS, HEADLESS),
     ),
+    shows(
+        "doctor",
+        doc="Look for what does not fit, and say what to do about it; the status is 1 where there is any.",
+        run="chyves.doctor.show:doctor",
+        options=(HEADLESS,),
+    ),
+    Command(
+        ("doctor", "repair"),
+        "Repair what doctor finds, as far as that is safe, after showing how.",
+        "chyves.doctor.repair:repair",
+        asks=True,
+    ),
     Command(
         ("debug", ONE_GUEST),
         "Write what a report of a fault needs into a file, with secrets masked.",

@@ -49,7 +49,8 @@ class Table:
     """Lines under heads. In JSON it is the list `name`, and a row's children are its list `nest`.
 
     `cut` shortens lines to the terminal, `paged` shows them through a pager, `bare` shows the last column alone with no
-    head, for scripts that ask for one value. `failed` is what is told on stderr after it, with status 1.
+    head, for scripts that ask for one value. `told` are the lines that people are shown instead. `failed` is what is
+    told on stderr after it, with status 1.
     """
 
     name: str
@@ -59,11 +60,14 @@ class Table:
     cut: bool = False
     paged: bool = False
     bare: bool = False
+    told: tuple[str, ...] | None = None
     failed: str = ""
 
 
 def plain(table: Table, width: int | None = None) -> str:
     """Aligned columns under their heads, children indented; lines are cut to `width` cells of the terminal."""
+    if table.told is not None:
+        return "".join(f"{_one_line(line)}\n" for line in table.told)
     if table.bare:
         return "".join(f"{row.text(table.columns[-1].key)}\n" for row in table.rows)
     lines = [[column.head for column in table.columns]]

@@ -89,6 +89,23 @@ class Files:
         with _told(path, "cannot be written"), path.open("ab", buffering=0) as file:
             _write(file.fileno(), text.encode())
 
+    def forbid(self, path: Path, bits: int) -> None:
+        """Take bits out of the mode of a file or directory; a link is not followed."""
+        with _told(path, "cannot get another mode"):
+            self._set_mode(path, path.lstat().st_mode & 0o7777 & ~bits)
+
+    def _set_mode(self, path: Path, mode: int) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+    def give(self, path: Path, uid: int) -> None:
+        """Give a file or directory to a user; a link is not followed."""
+        with _told(path, "cannot get another owner"):
+            os.chown(path, uid, -1, follow_symlinks=False)
+
     def _put(self, path: Path, text: str, mode: int) -> None:
         with _told(path, "cannot be written"):
             _replace(path, text.encode(), mode)
@@ -113,6 +130,13 @@ class DryFiles(Files):
     def resize(self, path: Path, size: int) -> None:
         """Print the line that gives the file its size."""
         show(["truncate", "-s", str(size), str(path)])
+
+    def _set_mode(self, path: Path, mode: int) -> None:
+        show(["chmod", f"{mode:o}", str(path)])
+
+    def give(self, path: Path, uid: int) -> None:
+        """Print the line that gives the file to the user."""
+        show(["chown", "-h", str(uid), str(path)])
 
     def append(self, path: Path, text: str) -> None:
         """Print the line that adds to the file."""

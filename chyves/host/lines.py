@@ -51,6 +51,11 @@ class Lines:
         """The file that is a line's lock."""
         return self.directory / f"LCK..{device}"
 
+    def abandoned(self, device: str) -> bool:
+        """Whether a line is locked for a process that is gone; raises ChyvesError where the lock cannot be read."""
+        pid = self._number(device)
+        return pid is not None and not self.processes.alive(pid)
+
     def end(self, session: Session) -> None:
         """End a session: as a hang-up would, then by force; raises ChyvesError where it goes on."""
         for number in (signal.SIGTERM, signal.SIGKILL):

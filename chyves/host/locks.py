@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from chyves.errors import Busy, ChyvesError
 from chyves.masking import masked
@@ -25,6 +26,13 @@ EVERYTHING = "all"
 
 GLANCE = 2.0
 """Seconds after which a lock is not held by a reader that only looked who has it, and its holder has said so."""
+
+
+class Sight(NamedTuple):
+    """A lock at one moment: who holds it (0: who has not said so yet), and when it was last taken or dropped."""
+
+    holder: int | None
+    changed: int
 
 
 class Locks:
@@ -68,6 +76,25 @@ class Locks:
                 raise ChyvesError(f"{self._file(name)}: is locked by another program; find it with fstat(1)")
             time.sleep(PAUSE)
 
+    def seen(self) -> dict[str, Sight]:
+        """Every lock that there is or was, but for those that this process holds; needs no right but to read.
+
+        Raises ChyvesError.
+        """
+        try:
+            found = sorted(name for name in os.listdir(self.directory) if name.endswith(".lock"))
+        except OSError:
+            return {}
+        names = (file.removesuffix(".lock") for file in found)
+        return {name: self._sight(name) for name in names if name not in self._held}
+
+    def _sight(self, name: str) -> Sight:
+        held, pid, _ = self._look(name)
+        try:
+            return Sight((pid or 0) if held else None, self._file(name).stat().st_mtime_ns)
+        except FileNotFoundError:
+            return Sight(None, 0)
+
     def _file(self, name: str) -> Path:
         return self.directory / f"{name}.lock"
 
@@ -78,7 +105,7 @@ class Locks:
         try:
             while not _try(descriptor, fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
-                    raise Busy(self._busy(name))
+                    raise Busy(self.sentence(name))
                 now = os.pread(descriptor, 4096, 0)
                 if now and holder and now != holder:
                     deadline = time.monotonic() + wait
@@ -121,7 +148,7 @@ class Locks:
             os.close(descriptor)
         return True, int(pid) if pid.isdecimal() else None, command.partition("\n")[0]
 
-    def _busy(self, name: str) -> str:
+    def sentence(self, name: str) -> str:
         """The sentence about a lock that another process holds."""
         _, pid, command = self._look(name)
         by = f"process {pid} ({command})" if pid is not None else "another process"

@@ -59,9 +59,14 @@ class Host:
     def privileged(self) -> bool:
         """Whether the user may change this host: is root, or owns the directory that the host is."""
         try:
-            return os.geteuid() == 0 or (self.root != SYSTEM and self.root.stat().st_uid == os.geteuid())
+            return os.geteuid() in (0, self.owner)
         except OSError:
             return False
+
+    @property
+    def owner(self) -> int:
+        """The user whose the files of chyves are: root, or who owns the directory that the host is."""
+        return 0 if self.root == SYSTEM else self.root.stat().st_uid
 
     @cached_property
     def zfs(self) -> Zfs:

@@ -173,6 +173,10 @@ class Zfs:
             self._refuse_more(name, expected)
         self.run.do("zfs", "destroy", "-r", name)
 
+    def mount(self, name: str) -> None:
+        """Mount a file system at its place."""
+        self.run.do("zfs", "mount", name)
+
     def snapshot(self, name: str) -> None:
         """Take a snapshot (`DATASET@NAME`) of a dataset and of all below it, all at the same moment or none."""
         self.run.do("zfs", "snapshot", "-r", name)

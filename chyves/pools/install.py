@@ -32,7 +32,7 @@ def install(host: Host, pool: str) -> None:
         altroot = _writable(host, pool)
         holdings = settled(host)
         _refuse_installed(host, pool, holdings)
-        _take_back(host, pool)
+        take_back(host, pool)
         away = [held.properties.dataset_promotion for held in holdings.offline.values()]
         plan = _Plan(pool, altroot, primary=not holdings.pools, promotion=max(away, default=-1) + 1)
         host.terminal.say(1, f"{pool}: making the datasets of chyves, as the {plan.role} pool")
@@ -124,7 +124,7 @@ def _refuse_installed(host: Host, pool: str, holdings: Holdings) -> None:
         )
 
 
-def _take_back(host: Host, pool: str) -> None:
+def take_back(host: Host, pool: str) -> None:
     """Destroy what an installation that was cut off left; raises ChyvesError where something else is in it."""
     new = f"{pool}/{NEW}"
     if not host.zfs.exists(new):

@@ -50,10 +50,11 @@ def settle(host: Host, holdings: Holdings) -> None:
             for name in (row.removeprefix(parent) for row in pool.rows if row.startswith(parent)):
                 for prefix, what in UNFINISHED.items():
                     if name.startswith(prefix) and "/" not in name:
-                        _clear(host, kind, name.removeprefix(prefix), parent + name, what)
+                        clear(host, kind, name.removeprefix(prefix), parent + name, what)
 
 
-def _clear(host: Host, kind: str, name: str, dataset: str, what: str) -> None:
+def clear(host: Host, kind: str, name: str, dataset: str, what: str) -> None:
+    """Destroy what is left of a resource, unless somebody is at it now."""
     try:
         with host.locks.hold(_lock(kind, name), wait=0):
             # It may have been finished since it was listed.

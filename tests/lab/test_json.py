@@ -35,6 +35,7 @@ SETUP = (
     "web1 snapshot",
     "web1 start",
     "db clone db2 -cu",
+    "network bridge0 join tap300",
 )
 WORDS = {"guest": "web1", "owner": "web1", "kind": "iso", "property": "all"}
 FURTHER = {

@@ -25,6 +25,7 @@ GROUPS = {
     "Properties": ("get", "set", "unset"),
     "Network": ("network",),
     "Lists": ("list", "info"),
+    "Faults": ("doctor",),
     "The lab": ("lab",),
     HELP: ("help", "version", "completion", "debug", "upgrade", "dev"),
 }

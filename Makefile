@@ -17,6 +17,7 @@ demo:	## make a lab, boot a real guest in it and show its life
 	@$(BIN)/python demo/run.py
 
 test: lint	## check the code and run all tests
+	@PYTHON=$(PYTHON) setup/packages zfs
 	$(BIN)/pytest -n 2 --dist worksteal
 
 lint:	## linters, types, rings, shell scripts and the manual

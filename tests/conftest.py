@@ -21,3 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what chyves gives now into tests/golden and tests/lab/dialogues; then look at the difference",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests on real ZFS come first: they wait for virtual machines, and would else be what all wait for at the end.
+
+    They stay together, so that one process of xdist has them, and boots each machine once.
+    """
+    items.sort(key=lambda item: "zfs" not in item.path.relative_to(item.config.rootpath).parts)

@@ -26,7 +26,7 @@ lint:	## linters, types, rings, shell scripts and the manual
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d .ci tests)
+	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d periodic .ci tests)
 	mandoc -T lint -W warning man/chyves.8
 
 bench:	## count processes and system calls of listings, and compare their time
@@ -49,10 +49,10 @@ install:	## put chyves below PREFIX (and DESTDIR); touches no dataset
 deinstall:	## take away what install put there
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host deinstall
 
-installrc:	## put the rc.d script there that starts guests with the host
+installrc:	## put the scripts there that start guests with the host and look at it every day
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host installrc
 
-rcremove:	## take away the rc.d script
+rcremove:	## take away those scripts
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' setup/host rcremove
 
 clean:	## take away what the other targets made in this checkout

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chyves.section import Section
 
 HELP = "Help"
+FAULTS = "Faults"
 GROUPS = {
     "Pools": ("dataset",),
     "ISO images and firmware": ("iso", "firmware"),
@@ -25,7 +26,7 @@ GROUPS = {
     "Properties": ("get", "set", "unset"),
     "Network": ("network",),
     "Lists": ("list", "info"),
-    "Faults": ("doctor",),
+    FAULTS: ("doctor",),
     "The lab": ("lab",),
     HELP: ("help", "version", "completion", "debug", "upgrade", "dev"),
 }
@@ -53,6 +54,8 @@ def help_(topic: tuple[str, ...]) -> str:
     texts = [command_help(row) for row in of_topic(topic)]
     if len(topic) == 1:
         texts.extend(property_help(topic[0]))
+    if topic[0] in GROUPS[FAULTS]:
+        texts.append(kinds_help())
     if not texts:
         raise UsageError(f"{shown(' '.join(topic))}: is no command and no property; see: chyves help")
     return "\n".join(texts)
@@ -103,6 +106,14 @@ def command_help(row: Command) -> str:
     lines += [f"    {' '.join((option.name, option.metavar)).rstrip()}: {option.doc}" for option in row.options]
     lines += [f"    {name}: {GENERAL[name]}" for name in general_options(row)]
     return "\n".join(lines) + "\n"
+
+
+def kinds_help() -> str:
+    """What doctor looks for."""
+    from chyves.doctor.kinds import KINDS
+
+    lines = (f"    {kind.name}: {kind.means} {kind.remedy}" for kind in KINDS.values())
+    return "\n".join(("What it finds, and what becomes of that:", *lines)) + "\n"
 
 
 def property_help(name: str) -> Iterator[str]:

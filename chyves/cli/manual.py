@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from chyves.cli.help import groups
+from chyves.cli.help import FAULTS, groups
 from chyves.cli.parser import GENERAL, general_options
 from chyves.command import Arg, Command, Many, Option, Word
 from chyves.commands import COMMANDS, HEADLESS
+from chyves.doctor.kinds import KINDS, How
 from chyves.properties import DefaultsOnly, Global, Guest, Pool
 from chyves.section import Section, When, Writer
 
@@ -86,6 +87,17 @@ def _commands() -> Iterator[str]:
         yield from (f".Ss {heading}", ".Bl -tag -width indent")
         for row in rows:
             yield from _command(row)
+        yield ".El"
+        if heading == FAULTS:
+            yield from _kinds()
+
+
+def _kinds() -> Iterator[str]:
+    """What doctor finds, by who repairs it."""
+    for how in How:
+        yield from (".Pp", *_text(f"{how.value}:"), ".Bl -tag -width indent -compact")
+        for kind in (kind for kind in KINDS.values() if kind.how is how):
+            yield from (f".It Li {_escaped(kind.name)}", *_text(f"{kind.means} {kind.remedy}"))
         yield ".El"
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class How(enum.Enum):
     """Who repairs a finding of a kind."""
 
-    SETTLED = "any command that changes something, and doctor repair, before all else"
-    REPAIRED = "doctor repair"
-    TOLD = "the administrator, who is told how: each way out is a choice, or could lose what somebody wants"
+    SETTLED = "What any command that changes something puts right before all else, and doctor repair too"
+    REPAIRED = "What doctor repair puts right"
+    TOLD = "What is left to the administrator, who is told how: it is a choice, or something could be lost"
 
 
 @dataclass(frozen=True)

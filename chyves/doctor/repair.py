@@ -41,18 +41,28 @@ def _carry_out(host: Host, plan: Sequence[Finding]) -> None:
     """Settle, look again, and do what of the plan is still to be done."""
     with host.locks.hold("all"):
         leftovers.settled(host)
-        wanted = {finding.key for finding in plan if finding.kind.how is How.REPAIRED}
-        now = [finding for finding in look(host).findings if finding.key in wanted] if wanted else []
-        if host.dry and {"half-made", "half-deleted"} & {finding.kind.name for finding in plan}:
-            # What settles these has let the snapshots of clones go, and a dry run still sees them.
-            now = [finding for finding in now if finding.kind.name != "spare-snapshot"]
+        wanted = {finding.key for finding in plan}
+        now = [finding for finding in look(host).findings if finding.key in wanted]
+        if host.dry:
+            now = list(_not_settled(now))
         failed = list(_failing(host, _in_order(now)))
     if len(failed) == 1:
         raise failed[0]
+    for error in failed:
+        host.terminal.failed(error)
     if failed:
-        for error in failed:
-            host.terminal.failed(error)
-        raise SeveralFailed(f"{len(failed)} of {len(now)} failed")
+        raise SeveralFailed(f"{len(failed)} of {len(plan)} failed")
+
+
+def _not_settled(findings: Sequence[Finding]) -> Iterable[Finding]:
+    """What is left to do once all is settled, for a dry run, which still sees what settling has done.
+
+    What is half made or half deleted takes the snapshots of clones with it.
+    """
+    swept = any(finding.kind.name in ("half-made", "half-deleted") for finding in findings)
+    for finding in findings:
+        if finding.kind.how is How.REPAIRED and not (swept and finding.kind.name == "spare-snapshot"):
+            yield finding
 
 
 def _failing(host: Host, findings: Iterable[Finding]) -> Iterable[ChyvesError]:
@@ -60,13 +70,20 @@ def _failing(host: Host, findings: Iterable[Finding]) -> Iterable[ChyvesError]:
     for finding in findings:
         try:
             with Undo() as undo:
-                undo.do(lambda finding=finding: ACTS[finding.kind.name](host, finding))  # type: ignore[misc]
+                undo.do(lambda finding=finding: _repair(host, finding))  # type: ignore[misc]
         except Interrupted:
             raise
         except ChyvesError as error:
             yield error
         else:
             host.terminal.say(1, f"{finding.owner}: {finding.kind.name}: {finding.thing} is repaired")
+
+
+def _repair(host: Host, finding: Finding) -> None:
+    """Do it; raises ChyvesError, also for what was to be settled and is still there."""
+    if finding.kind.how is not How.REPAIRED:
+        raise ChyvesError(f"{finding.owner}: {finding.what}; what keeps it from being settled stands above")
+    ACTS[finding.kind.name](host, finding)
 
 
 def _in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -41,6 +41,9 @@ def test_install_below_destdir_names_the_final_place(tmp_path: Path) -> None:
     make("install", "installrc", "PREFIX=/opt/x", f"DESTDIR={tmp_path}")
     assert 'sys.path.insert(0, "/opt/x/lib/' in (tmp_path / "opt/x/sbin/chyves").read_text()
     assert '"${chyves_program:=/opt/x/sbin/chyves}"' in (tmp_path / "opt/x/etc/rc.d/chyves").read_text()
+    daily = tmp_path / "opt/x/etc/periodic/daily/415.chyves-doctor"
+    assert '"${daily_chyves_doctor_program:=/opt/x/sbin/chyves}"' in daily.read_text()
+    assert daily.stat().st_mode & 0o777 == 0o555
     make("deinstall", "rcremove", "PREFIX=/opt/x", f"DESTDIR={tmp_path}")
     assert files(tmp_path) == set()
 
@@ -55,6 +58,8 @@ MKDIR = mkdir -p
 INSTALL_DATA = install -m 0644
 INSTALL_MAN = install -m 0444
 RLN = ln -sf
+SED = sed
+CHMOD = chmod
 """
 """What of bsd.port.mk the port's own targets use."""
 needs_bmake = pytest.mark.skipif(shutil.which("bmake") is None, reason="the port is written for FreeBSD's make")

@@ -334,12 +334,42 @@ class Guest(Section):
         example="uefi",
         inherited=True,
     )
+    loader_timeout = Property(
+        Int(0, 86400),
+        "0",
+        "Seconds that bhyveload or grub-bhyve may take; one that waits longer, such as at its prompt, is ended, and "
+        "what the console showed last is told. 0: for ever.",
+        example="120",
+        since="0.3.0",
+    )
     net_ifaces = Property(
         Several(Named(names.guest_interface, "tap{n}|vale{s}[:{p}]")),
         "-",
         "The guest's network interfaces.",
         example="tap50,tap51",
         writer=Writer.NETWORK,
+    )
+    on_crash = Property(
+        Choice(("stop", "restart", "keep")),
+        "stop",
+        "What follows a triple fault or a failure of bhyve. restart: booted again after 1, 2, 4 ... 60 s, and off "
+        "after 5 crashes in 5 minutes; keep: the VMM stays for a look, until the guest is stopped.",
+        example="restart",
+        since="0.3.0",
+    )
+    on_poweroff = Property(
+        Choice(("stop", "restart")),
+        "stop",
+        "What follows when the guest powers itself off; chyves GUEST stop always leaves it off.",
+        example="restart",
+        since="0.3.0",
+    )
+    on_reboot = Property(
+        Choice(("restart", "stop")),
+        "restart",
+        "What follows when the guest reboots.",
+        example="stop",
+        since="0.3.0",
     )
     os = Property(
         Choice(SYSTEMS), "default", "The recipe by which grub-bhyve loads the guest.", example="debian", inherited=True

@@ -43,6 +43,11 @@ def console(guest: Guest, facts: Facts) -> str:
     return f"{facts.console}{OWN if guest.console_log else ''}A"
 
 
+def _loaders_console(guest: Guest, facts: Facts) -> str:
+    """The end that belongs to a loader: of the guest's own pair also where what it shows last may have to be told."""
+    return f"{facts.console}{OWN if guest.console_log or guest.loader_timeout else ''}A"
+
+
 def _bhyveload(guest: Guest, facts: Facts, medium: str | None, wired: bool) -> tuple[str, ...]:
     """With a medium no disk is named: bhyveload prefers a ZFS pool on any of them to the medium."""
     sources = [medium] if medium else [disk.path for disk in disks(facts)][:BHYVELOAD_DISKS]
@@ -53,7 +58,7 @@ def _bhyveload(guest: Guest, facts: Facts, medium: str | None, wired: bool) -> t
         *(("-S",) if wired and not own_wire else ()),
         *("-m", memory(guest)),
         *(word for source in sources for word in ("-d", source)),
-        *("-c", console(guest, facts)),
+        *("-c", _loaders_console(guest, facts)),
         names.vm(facts.name),
     )
 
@@ -69,7 +74,7 @@ def _grub(guest: Guest, facts: Facts, medium: str | None, wired: bool) -> Loadin
         *("-m", f"{place}/device.map"),
         *("-r", chosen.root),
         *(("-d", directory) if directory else ()),
-        *("-c", console(guest, facts)),
+        *("-c", _loaders_console(guest, facts)),
         *("-M", memory(guest)),
         names.vm(facts.name),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, lineage, running
+from chyves.guests import crashes, leftovers, lineage, running
 from chyves.guests.each import each
 from chyves.guests.leftovers import OLD
 from chyves.guests.stop import force_off
@@ -107,6 +107,7 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
             holdings.forget(name)
             doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
             leftovers.finish(host, holding.pool, old, doomed, f"{name}: is deleted", _process_snapshots(holding))
+    crashes.forget(host, name)
     host.terminal.say(1, f"{name}: deleted")
 
 

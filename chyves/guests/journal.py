@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from chyves.pools import journal
 from chyves.pools.holdings import GuestHolding, Holdings
 
@@ -12,6 +14,10 @@ class Journal:
     def __init__(self, holdings: Holdings, holding: GuestHolding) -> None:
         self._logs = journal.Journal(holdings)
         self._name = holding.name
+
+    def places(self) -> list[tuple[Path, str]]:
+        """Where a line is written now: directories, and what it begins with in each."""
+        return self._logs.places(self._name)
 
     def write(self, level: int, text: str) -> None:
         """One line an end of line in the text; `level` as in stdout_level."""

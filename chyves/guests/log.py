@@ -30,7 +30,7 @@ def log(host: Host, owner: str, lines: str | None = None, f: bool = False, conso
     """
     holdings = Holdings.read(host)
     directory, files = _place(holdings, owner, console)
-    show = _console_text if console else str
+    show = console_text if console else str
     try:
         last = last_lines(files(), int(lines or LINES))
         if not last and not f:
@@ -80,7 +80,7 @@ def _nothing(holdings: Holdings, owner: str, console: bool) -> str:
     return f"{owner}: nothing is logged (log_mode={settings.log_mode}, log_to_file={settings.get('log_to_file')})"
 
 
-def _console_text(text: str) -> str:
+def console_text(text: str) -> str:
     """What a console showed, without what would steer this terminal."""
     return "".join(plain(part) if part != "\n" else part for part in re.split("(\n)", SEQUENCE.sub("", text)))
 

@@ -117,6 +117,12 @@ def held_disks(holding: GuestHolding) -> list[str]:
     return [*(str(path) for _, path in holding.disks()), *disk_paths(holding.properties)]
 
 
+def named_disks(paths: Sequence[str], guest: Guest) -> tuple[Disk, ...]:
+    """The disks of a guest among what `held_disks` has told of it, as `facts` has them."""
+    own = len(paths) - len(disk_paths(guest))
+    return tuple(Disk(os.path.basename(path), path) for path in paths[:own])
+
+
 def _refuse_held(holding: GuestHolding, disks: Sequence[str]) -> None:
     """Refuse a disk that the guest would have twice, or another has that runs or is being started."""
     host, name, serial = holding.host, holding.name, holding.properties.serial

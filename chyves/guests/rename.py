@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.guests import following, leftovers, rollback, running
+from chyves.guests import crashes, following, leftovers, rollback, running
 from chyves.guests.create import refuse_taken
 from chyves.host.machine import Host
 
@@ -29,4 +29,5 @@ def rename(host: Host, guest: str, new: str) -> None:
                 f"{guest}: /dev/vmm/{names.vm(guest)} is left from an earlier run; free it: chyves {guest} reclaim"
             )
         following.rename(host, holdings, holding, new)
+        crashes.forget(host, guest)
     host.terminal.say(1, f"{guest}: is called {new} now")

@@ -9,7 +9,7 @@ from chyves import __version__, names
 from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
-from chyves.guests import lineage, running
+from chyves.guests import crashes, lineage, running
 from chyves.host.machine import Host
 from chyves.pools import newer
 from chyves.pools.holdings import GuestHolding, Holdings
@@ -20,13 +20,14 @@ from chyves.values import NONE
 
 @dataclass(frozen=True)
 class Sight:
-    """What a column can look at: a guest, its properties, and the host as it is now."""
+    """What a column can look at: a guest, its properties, and the host as it is now; `crash` is why it is off."""
 
     host: Host
     holding: GuestHolding
     guest: Guest
     state: running.Running | None
     vmm: bool
+    crash: str | None = None
 
 
 Show = Callable[[Sight], tuple[Value, str | None]]
@@ -63,8 +64,20 @@ def _yes_number(number: int | None) -> str:
 
 
 def _running(sight: Sight) -> tuple[Value, str | None]:
+    if sight.state is not None and running.crashed(sight.state):
+        return None, f"NO, {crashes.told(sight.state)}"
     pid = None if sight.state is None else sight.state.bhyve or sight.state.supervisor
-    return pid, _yes_number(pid)
+    return pid, f"NO, {sight.crash}" if pid is None and sight.crash else _yes_number(pid)
+
+
+def _state_of(sight: Sight) -> dict[str, Value]:
+    """The state of a guest for programs, which people see in the column of the process."""
+    state = sight.state
+    if state is None:
+        return {"state": "crashed" if sight.crash else "off", "crash": sight.crash}
+    if running.crashed(state):
+        return {"state": "kept" if state.again is None else "restarting", "crash": state.crash}
+    return {"state": "starting" if state.bhyve is None else "running", "crash": None}
 
 
 def _rcboot(sight: Sight) -> tuple[Value, str | None]:
@@ -152,6 +165,8 @@ def _table(holdings: Holdings, flags: set[str]) -> Table:
     for sight in _sights(holdings):
         shown = {facet.column.key: facet.show(sight) for facet in facets}
         values: Mapping[str, Value] = {"guest": sight.holding.name, **{key: value for key, (value, _) in shown.items()}}
+        if "running" in values:
+            values = {**values, **_state_of(sight)}
         texts = {key: text for key, (_, text) in shown.items() if text is not None}
         rows.append(Row(values, texts, tuple(_disks(sight.holding, with_size)) if with_disks else None))
     return Table("guests", columns, tuple(rows), cut="w" in flags, paged="l" in flags)
@@ -173,10 +188,10 @@ def _sights(holdings: Holdings) -> Iterable[Sight]:
     """Every guest whose properties can be read; the others are warned of."""
     host = holdings.host
     recorded = set(running.recorded(host))
-    vmms = running.vmms(host)
+    vmms, crashed = running.vmms(host), crashes.noted(host)
     for name, guest in holdings.each_properties(host.terminal.warn).items():
         state = _state(host, name) if name in recorded else None
-        yield Sight(host, holdings.guests[name], guest, state, names.vm(name) in vmms)
+        yield Sight(host, holdings.guests[name], guest, state, names.vm(name) in vmms, crashed.get(name))
 
 
 def _state(host: Host, name: str) -> running.Running | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -18,16 +19,33 @@ from chyves.host.machine import Host
 
 RUN = "/var/run/chyves"
 
+FORMAT = 2
+"""Of what is written down: 1, which does not say so, knew of no crashes. A later one may have more than is known."""
+
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "int | None": (int, NoneType),
+    "str": str,
+    "str | None": (str, NoneType),
+    "float | None": (int, float, NoneType),
+    "bool": bool,
+    "list[str]": list,
+    "list[float]": list,
+    "dict[str, str]": dict,
+}
+
 
 @dataclass
 class Running:
     """What a supervisor wrote down.
 
     `identity` tells bhyve's process from a later one with the same number; `properties` are those that the guest runs
-    with, by name.
+    with, by name. `crashes` and `again`, when the guest is booted again, are by the clock of time.monotonic, which all
+    processes share; `crash` tells what is wrong with a guest that waits for that, or is kept.
     """
 
-    supervisor: int
+    format: int = 1
+    supervisor: int = 0
     bhyve: int | None = None
     identity: str | None = None
     loader: int | None = None
@@ -39,6 +57,9 @@ class Running:
     reboots: int = 0
     recorded: bool = False
     started: str = ""
+    crashes: list[float] = field(default_factory=list)
+    again: float | None = None
+    crash: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,18 +102,33 @@ def recorded_of(host: Host, guest: str) -> bool:
 
 
 def read(host: Host, guest: str) -> Running | None:
-    """What is written down of a guest, or None; raises ChyvesError for a file that is none of ours."""
+    """What is written down of a guest, or None; raises ChyvesError for a file that is none of ours.
+
+    Of another format what is not known is passed over, and what is missing is as if nothing had been to be said.
+    """
     path = _file(host, guest)
     try:
-        return Running(**json.loads(path.read_text()))
+        return _understood(json.loads(path.read_text()))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
         raise ChyvesError(f"{guest}: {path} cannot be read ({error}); remove it when the guest does not run") from None
 
 
+def _understood(written: dict[str, object]) -> Running:
+    """What is known of it; raises TypeError for a value that cannot be."""
+    if not isinstance(written, dict):
+        raise TypeError("it is no object")
+    known = {each.name: str(each.type) for each in fields(Running) if each.name in written}
+    for name, kind in known.items():
+        if not isinstance(written[name], TYPES[kind]):
+            raise TypeError(f"{name} is {written[name]!r}")
+    return Running(**{name: written[name] for name in known})  # type: ignore[arg-type]
+
+
 def write(host: Host, guest: str, state: Running) -> None:
     """Write down what others must know of a running guest."""
+    state.format = FORMAT
     host.files.write(_file(host, guest), json.dumps(asdict(state)) + "\n")
 
 
@@ -120,6 +156,11 @@ def living(host: Host, guest: str) -> Running | None:
     """What is written down of a guest that runs, also of one whose supervisor died and whose bhyve lives on."""
     state = read(host, guest)
     return state if supervisor(host, guest) is not None or (state and bhyve_lives(host, guest, state)) else None
+
+
+def crashed(state: Running) -> bool:
+    """Whether a guest that is looked after has no bhyve because it crashed: it waits to be booted again, or is kept."""
+    return state.bhyve is None and state.crash is not None
 
 
 def find_bhyve(host: Host, guest: str, state: Running) -> bool:

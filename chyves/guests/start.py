@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, prepare, revert, rollback, running
+from chyves.guests import crashes, leftovers, prepare, revert, rollback, running
 from chyves.guests.each import each
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
@@ -44,7 +44,7 @@ def start_one(host: Host, name: str, iso: str | None = None) -> None:
         alone.enter_context(host.locks.hold(f"guest.{name}"))
         holdings = leftovers.settled(host)
         if running.supervisor(host, name) is not None:
-            raise ChyvesError(f"{name}: runs already")
+            raise ChyvesError(crashes.taken(host, name))
         holding = holdings.guest(name)
         rollback.refuse_unfinished(holdings, name)
         if revert.wanted(holding.properties, "start") and not holding.properties.template:
@@ -75,6 +75,7 @@ def _claim(holding: GuestHolding, taps: Sequence[str]) -> None:
         disks, serial = prepare.held_disks(holding), holding.properties.serial
         state = running.Running(supervisor=os.getpid(), taps=list(taps), disks=disks, serial=serial)
         running.write(host, holding.name, state)
+        crashes.forget(host, holding.name)
 
 
 def _give_up(host: Host, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chyves.cli.tables import Column, Row, Table
-from chyves.guests import running
+from chyves.guests import crashes, running
 from chyves.host.machine import Host
 from chyves.pools.holdings import Holdings
 from chyves.targets import Target, named
@@ -15,7 +15,7 @@ def status(host: Host, guest: Target) -> Table:
     """The guests named, and those of the others that run; what failed is that one named does not run, or none does."""
     found = {holding.name: running.living(host, holding.name) for holding in Holdings.read(host).find(guest)}
     found = {name: state for name, state in found.items() if state or name in named(guest)}
-    off = [name for name, state in found.items() if state is None]
+    off = [name for name, state in found.items() if state is None or running.crashed(state)]
     wrong = f"{', '.join(off)}: does not run" if off else ""
     if not found:
         wrong = "no guest runs; start one with: chyves GUEST start"
@@ -23,6 +23,8 @@ def status(host: Host, guest: Target) -> Table:
 
 
 def _row(name: str, state: running.Running | None) -> Row:
+    values = {"guest": name, "running": None, "started": state.started if state else None}
+    if state is not None and running.crashed(state):
+        return Row(values, {"running": f"NO, {crashes.told(state)}"})
     pid = (state.bhyve or state.supervisor) if state else None
-    values = {"guest": name, "running": pid, "started": state.started if state else None}
-    return Row(values, {"running": "NO" if pid is None else f"YES ({pid})"})
+    return Row({**values, "running": pid}, {"running": "NO" if pid is None else f"YES ({pid})"})

@@ -92,17 +92,6 @@ class Processes:
             return _wait_kqueue(select, pids, seconds)
         return _wait_pidfd(pids, seconds)
 
-    def wait_for_status(self, pid: int) -> int | None:
-        """Wait until a process, a child or not, has ended; its status (negative: the signal that ended it).
-
-        None where the kernel does not tell (it tells anyone on FreeBSD, kevent(2), and only the parent on Linux), or
-        where the process has ended already.
-        """
-        if hasattr(select, "kqueue"):
-            return _status_kqueue(select, pid)
-        _wait_pidfd((pid,), None)
-        return None
-
     def _ps(self, column: str, pid: int) -> str | None:
         """A column of ps(1), or None where there is no such process; raises ProgramFailed where ps fails otherwise."""
         try:
@@ -111,6 +100,18 @@ class Processes:
             if failure.code == 1 and not failure.said:
                 return None
             raise
+
+
+def wait_for_status(pid: int) -> int | None:
+    """Wait until a process, a child or not, has ended; its status (negative: the signal that ended it).
+
+    None where the kernel does not tell (it tells anyone on FreeBSD, kevent(2), and only the parent on Linux), or where
+    the process has ended already.
+    """
+    if hasattr(select, "kqueue"):
+        return _status_kqueue(select, pid)
+    _wait_pidfd((pid,), None)
+    return None
 
 
 def _seconds(time: str) -> float:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import select
 import signal
-import termios
 import threading
-import tty
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chyves.errors import ChyvesError
 from chyves.host.rotation import RotatedFile
-from chyves.host.run import Runner
+
+if TYPE_CHECKING:
+    from chyves.host.run import Runner
 
 READ = 1 << 14
 WAITING = 1 << 14
@@ -29,6 +30,12 @@ LAST_WORDS = 200
 
 LAST_READS = 1000
 
+KEPT = 1 << 12
+"""Bytes of the console that are kept in memory, for a message about a guest that did not come up."""
+
+DRAIN, LEAVE = b".", b","
+"""What is told to the thread: to end once the guest's last words are kept, or at once."""
+
 GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 """Events of a line that is no more, which come whether they are waited for or not."""
 
@@ -36,19 +43,11 @@ GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 class Recorder:
     """Relays one console in a thread of this process, which sleeps while nothing is said."""
 
-    def __init__(self, run: Runner, guest: Path, user: Path, file: RotatedFile, tell: Callable[[str], None]) -> None:
-        """`guest` and `user` are the ends to hold; `tell` gets a sentence when the relay ends before it should.
-
-        Raises ChyvesError where an end cannot be opened.
-        """
-        self._guest = _opened(run, guest)
-        try:
-            self._user = _opened(run, user)
-        except BaseException:
-            os.close(self._guest)
-            raise
+    def __init__(self, guest: int, user: int, file: RotatedFile | None, tell: Callable[[str], None]) -> None:
+        """`guest` and `user` are the ends, opened by `ends`; `tell` gets a sentence when the relay ends too early."""
+        self._guest, self._user = guest, user
         self._file, self._tell = file, tell
-        self._to_guest = self._to_user = b""
+        self._to_guest = self._to_user = self.last = b""
         self._stopping, self._stop = os.pipe()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         # Signals are for the main thread: another would take them without waking it.
@@ -63,22 +62,38 @@ class Recorder:
 
     def stop(self) -> None:
         """End the relay once the guest's last words are kept."""
-        os.write(self._stop, b".")
+        self._end(DRAIN)
+        for descriptor in (self._guest, self._user):
+            os.close(descriptor)
+
+    def leave(self) -> tuple[int, int]:
+        """End the relay at once; the ends stay open and keep what comes, for another that goes on with them.
+
+        What the user's terminal, or the guest, has not taken by then is lost.
+        """
+        self._end(LEAVE)
+        return self._guest, self._user
+
+    def _end(self, how: bytes) -> None:
+        os.write(self._stop, how)
         self._thread.join()
-        for descriptor in (self._guest, self._user, self._stopping, self._stop):
+        for descriptor in (self._stopping, self._stop):
             os.close(descriptor)
 
     def _work(self) -> None:
         try:
             while self._carry(None):
                 pass
+            if os.read(self._stopping, 1) == LEAVE:
+                return
             for _ in range(LAST_READS):
                 if not self._carry(LAST_WORDS):
                     break
         except OSError as error:
             self._tell(f"the console is no longer relayed: {error.strerror}; it will be at the next start")
         finally:
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
 
     def _carry(self, wait: int | None) -> bool:
         """Wait for bytes, and carry them; False once that is to stop, or nothing came within `wait` milliseconds."""
@@ -100,8 +115,20 @@ class Recorder:
     def _from_guest(self) -> None:
         data = _read(self._guest)
         if data:
-            self._file.write(data)
+            self.last = (self.last + data)[-KEPT:]
+            if self._file is not None:
+                self._file.write(data)
             self._to_user = (self._to_user + data)[-WAITING:]
+
+
+def ends(run: Runner, guest: Path, user: Path) -> tuple[int, int]:
+    """Open the ends that a relay holds; raises ChyvesError where one cannot be."""
+    first = _opened(run, guest)
+    try:
+        return first, _opened(run, user)
+    except BaseException:
+        os.close(first)
+        raise
 
 
 def _opened(run: Runner, path: Path) -> int:
@@ -109,6 +136,9 @@ def _opened(run: Runner, path: Path) -> int:
 
     Looking at the name makes the pair where there is none (nmdm(4)). Raises ChyvesError.
     """
+    import termios
+    import tty
+
     run.ask("stat", str(path))
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

@@ -35,6 +35,17 @@ class Journal:
             if mode in ("guest", "dual"):
                 self._write_to_guests(level, line)
 
+    def places(self, name: str) -> list[tuple[Path, str]]:
+        """The directories of the logs in which a line about a guest is written now, and what it begins with there."""
+        mode = self._mode()
+        found: list[tuple[Path, str]] = []
+        with suppress(ChyvesError):
+            if mode in ("host", "dual"):
+                found.append((self._holdings.primary.mountpoint / "logs", f"{name}: "))
+            directory = self._directory(name) if mode in ("guest", "dual") else None
+            found += [(directory, "")] if directory is not None else []
+        return found
+
     def _mode(self) -> str:
         """Which logs are written; as far as is known where the file of it is broken, which is told by who needs it."""
         with suppress(ChyvesError):

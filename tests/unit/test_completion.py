@@ -65,7 +65,7 @@ def offer(line: str) -> set[str]:
         ("state=", {"state=running", "state=stopped"}),
         (":web+st", {":web+state=", ":web+stop_timeout="}),
         (":web+loader=u", {":web+loader=uefi"}),
-        ("db,load", {"db,loader="}),
+        ("db,load", {"db,loader=", "db,loader_timeout="}),
         ("pool=", {"pool=tank"}),
         ("groups=", {"groups=web", "groups=mail"}),
         ("nonsense=", set()),

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from chyves.errors import ChyvesError
+from chyves.host import recorder
 from chyves.host.recorder import WAITING, Recorder
 from chyves.host.rotation import RotatedFile
 from chyves.host.run import PLACES, Runner
@@ -65,9 +66,9 @@ def keep(ends: Ends, tmp_path: Path) -> Iterator[Keep]:
 
     def begin(size: int = 1 << 20, old: int = 3, path: Path = tmp_path / "console.log") -> Kept:
         told: list[str] = []
-        runner = Runner({"HOME": "/"}, PLACES)
-        recorder = Recorder(runner, ends.guest, ends.user, RotatedFile(path, size, old, told.append), told.append)
-        begun.append(Kept(recorder, path, told))
+        opened = recorder.ends(Runner({"HOME": "/"}, PLACES), ends.guest, ends.user)
+        relay = Recorder(*opened, RotatedFile(path, size, old, told.append), told.append)
+        begun.append(Kept(relay, path, told))
         return begun[-1]
 
     yield begin
@@ -224,8 +225,6 @@ def test_a_directory_that_comes_back_is_written_again(ends: Ends, keep: Keep, tm
 
 
 def test_an_end_that_cannot_be_opened_is_a_sentence(tmp_path: Path, ends: Ends) -> None:
-    runner = Runner({"HOME": "/"}, PLACES)
     (tmp_path / "nmdm50A").mkdir()
-    file = RotatedFile(tmp_path / "console.log", 10, 0, pytest.fail)
     with pytest.raises(ChyvesError, match=r"nmdm50A: cannot be opened: Is a directory; is nmdm loaded\?"):
-        Recorder(runner, ends.guest, tmp_path / "nmdm50A", file, pytest.fail)
+        recorder.ends(Runner({"HOME": "/"}, PLACES), ends.guest, tmp_path / "nmdm50A")

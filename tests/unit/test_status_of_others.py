@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chyves.host import processes
-from chyves.host.processes import Processes
+from chyves.host.processes import wait_for_status
 
 
 def system(*data: int) -> SimpleNamespace:
@@ -40,18 +40,18 @@ def system(*data: int) -> SimpleNamespace:
 def test_the_status_is_as_wait_has_it(monkeypatch: pytest.MonkeyPatch, data: int, status: int) -> None:
     freebsd = system(data)
     monkeypatch.setattr(processes, "select", freebsd)
-    assert Processes(None).wait_for_status(77) == status  # type: ignore[arg-type]
+    assert wait_for_status(77) == status
     assert len(freebsd.closed) == 1
 
 
 def test_of_a_process_that_is_gone_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     freebsd = system()
     monkeypatch.setattr(processes, "select", freebsd)
-    assert Processes(None).wait_for_status(77) is None  # type: ignore[arg-type]
+    assert wait_for_status(77) is None
     assert len(freebsd.closed) == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="FreeBSD tells")
 def test_linux_tells_nothing_but_the_end() -> None:
     with subprocess.Popen(["sleep", "0"]) as process:
-        assert Processes(None).wait_for_status(process.pid) is None  # type: ignore[arg-type]
+        assert wait_for_status(process.pid) is None

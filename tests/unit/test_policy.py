@@ -68,10 +68,11 @@ LOOPS = [
 @pytest.mark.parametrize(("runs", "wanted"), LOOPS)
 def test_complaint_2_a_crash_loop_is_slowed_and_given_up(runs: tuple[int, ...], wanted: str) -> None:
     """`runs` are the seconds that the guest ran before each crash, once its delay was over."""
-    crashing, now, crashes, found = guest(on_crash="restart"), 1000.0, (), []
+    crashing, now, found = guest(on_crash="restart"), 1000.0, []
+    crashes: tuple[float, ...] = ()
     for ran in runs:
         now += ran
-        following: Next = after(3, crashing, crashes, now)
+        following = after(3, crashing, crashes, now)
         found.append(str(following.delay) if following.act is Act.BOOT else following.act.value)
         crashes = following.crashes
         now += following.delay

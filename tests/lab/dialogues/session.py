@@ -160,7 +160,7 @@ def _regular(said: str) -> str:
         (r'(?<="pid": )\d+', "<pid>"),
         (r'(?<="cpu_seconds": )[\d.]+', "<cpu>"),
         (r'(?<="memory": )\d+', "<memory>"),
-        (r"(?<=--report )\d+", "<number>"),
+        (r"(chyves\.guests\.watch guest=\S+) bhyve=\d+ lock=\d+", r"\1 bhyve=<pid> lock=<number>"),
         (r"(?<=chyves:moving=)\d+", "<guid>"),
         (r"(?m), by \w+$", ", by <somebody>"),
         (r"(ssh -L \S+) \S+,", r"\1 <host>,"),

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     words = _parser().parse_args(argv)
     report = Report(words.report)
     try:
-        host = Host.open(os.environ)
+        host = Host.open(os.environ, lasting=True)
         lock = words.lock or host.locks.take(running.lock_name(words.guest))
         os.set_inheritable(lock, False)
         try:

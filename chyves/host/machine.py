@@ -29,16 +29,18 @@ NO_FREEBSD = "this machine is not FreeBSD; make a host to try chyves on with: ch
 class Host:
     """A host and all that can be done with it; each part is loaded when it is first used.
 
-    `root` is where its file tree begins, `dry` says that changes are printed instead of made.
+    `root` is where its file tree begins, `dry` says that changes are printed instead of made, and `lasting` that this
+    process goes on for long: it loads no library that it can do without.
     """
 
-    def __init__(self, root: Path, run: Runner) -> None:
+    def __init__(self, root: Path, run: Runner, lasting: bool = False) -> None:
         self.root = root
         self.run = run
         self.dry = run.dry
+        self.lasting = lasting
 
     @classmethod
-    def open(cls, environ: Mapping[str, str], dry: bool = False) -> Host:
+    def open(cls, environ: Mapping[str, str], dry: bool = False, lasting: bool = False) -> Host:
         """The host of an environment: a lab (`CHYVES_LAB=DIR`), or this machine, where it has a freebsd-version.
 
         Runs no program. Raises ChyvesError where there is no lab and the machine is not FreeBSD.
@@ -48,8 +50,8 @@ class Host:
             top = Path(os.path.abspath(environ["CHYVES_LAB"]))
             if not os.path.isfile(top / "lab.json"):
                 raise ChyvesError(f"{top}: is not a lab; make one with: chyves lab create {top}")
-            return cls(top / "root", kind(environ, f"{top / 'bin'}:{PLACES}"))
-        return cls(SYSTEM, kind(environ, _path(environ.get("PATH", ""))))
+            return cls(top / "root", kind(environ, f"{top / 'bin'}:{PLACES}"), lasting)
+        return cls(SYSTEM, kind(environ, _path(environ.get("PATH", ""))), lasting)
 
     def path(self, text: str) -> Path:
         """Where an absolute path of the host (`/var/run/chyves`) really is."""
@@ -70,9 +72,9 @@ class Host:
 
     @cached_property
     def zfs(self) -> Zfs:
-        from chyves.host.zfs import Zfs
+        from chyves.host.zfs import adapter
 
-        return Zfs(self.run)
+        return adapter(self.run, library=self.run.environ["PATH"] == PLACES and not self.lasting)
 
     @cached_property
     def interfaces(self) -> Interfaces:

@@ -118,11 +118,12 @@ def test_a_property_of_one_dataset(zfs: Zfs, say: Say, asked: Callable[[], list[
     say("p/a\tsome text\n")
     assert zfs.get("p/a", "chyves:notes") == "some text"
     assert asked() == ["zfs get -Hp -o name,value chyves:notes p/a"]
-    say("p/a\t\n")
-    assert zfs.get("p/a", "chyves:notes") == ""
+    for value in ("", "one\ttwo", "one\np/a\ttwo", "one\n"):
+        say(f"p/a\t{value}\n")
+        assert zfs.get("p/a", "chyves:notes") == value
 
 
-@pytest.mark.parametrize("answer", ["", "p/b\t1\n", "p/a\t1\np/a\t2\n", "p/a/x\t1\n"])
+@pytest.mark.parametrize("answer", ["", "p/a\n", "p/b\t1\n", "p/b\t1\np/a\t2\n", "p/a/x\t1\n"])
 def test_a_property_of_another_dataset_is_refused(zfs: Zfs, say: Say, answer: str) -> None:
     say(answer)
     with pytest.raises(ChyvesError, match=r"^zfs get: answered what was not asked for: "):

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.run import Runner
+from chyves.host.zfs import Heed, Zfs
 
-Heed = Callable[[int], None]
 POOL_COLUMNS = ("name", "size", "alloc", "free", "health")
 PAUSE = 0.02
 
 
-class Zfs:
-    """Datasets and pools of the host. Every refusal by ZFS is a ProgramFailed with its words."""
+class Zfs8(Zfs):
+    """What ZFS can do (chyves.host.zfs), done by programs."""
 
     def __init__(self, run: Runner) -> None:
         self.run = run
@@ -32,29 +32,24 @@ class Zfs:
         recursive: bool = False,
         depth: int | None = None,
     ) -> list[dict[str, str]]:
-        """Datasets with properties of theirs, from one process; all of the host where no name is given.
-
-        Numbers are in bytes, times in seconds since 1970; `-` is a property that is not there.
-        Raises ProgramFailed when a name is missing, ChyvesError when the answer is not to the question.
-        """
         columns = properties if "name" in properties else ("name", *properties)
         reach = ["-r"] if recursive else [] if depth is None else ["-d", str(depth)]
-        answer = self.run.ask("zfs", "list", "-Hp", "-o", ",".join(columns), "-t", types, *reach, *names)
-        rows = _rows("zfs list", answer, columns)
+
+        def ask(columns: Sequence[str]) -> str:
+            return self.run.ask("zfs", "list", "-Hp", "-o", ",".join(columns), "-t", types, *reach, *names)
+
+        rows = _listed(columns, ask)
         for row in rows:
             _within("zfs list", row["name"], names)
         return rows
 
     def get(self, name: str, property: str) -> str:
-        """The value of one property of a dataset; `-` where it has none."""
         answer = self.run.ask("zfs", "get", "-Hp", "-o", "name,value", property, name)
-        rows = _rows("zfs get", answer, ("name", "value"))
-        if len(rows) != 1 or rows[0]["name"] != name:
+        if not (answer.startswith(f"{name}\t") and answer.endswith("\n")):
             raise _not_understood("zfs get", answer)
-        return rows[0]["value"]
+        return answer[len(name) + 1 : -1]
 
     def exists(self, name: str) -> bool:
-        """Whether there is a dataset; raises ProgramFailed when ZFS cannot tell."""
         try:
             self.run.ask("zfs", "list", "-H", "-o", "name", name)
         except ProgramFailed as failure:
@@ -64,14 +59,9 @@ class Zfs:
         return True
 
     def create(self, name: str, properties: Mapping[str, str] = {}, parents: bool = False) -> None:
-        """Make a file system; with `parents` also those above it, and then one that is there already will do.
-
-        When that fails, none of it is left: what zfs could make and not mount is destroyed again.
-        """
         self._create(*(["-p"] if parents else []), *_options(properties), name)
 
     def create_volume(self, name: str, size: int, properties: Mapping[str, str] = {}, parents: bool = False) -> None:
-        """Make a volume of `size` bytes, which ZFS rounds up to its blocks; `parents` as for a file system."""
         self._create(*(["-p"] if parents else []), "-V", str(size), *_options(properties), name)
 
     def _create(self, *words: str) -> None:
@@ -83,38 +73,30 @@ class Zfs:
             raise
 
     def copy(self, snapshot: str, name: str, properties: Mapping[str, str] = {}, heed: Heed = lambda _: None) -> None:
-        """Make a dataset of its own, on any pool, of a snapshot, which it has too then; `heed` is told the bytes.
-
-        Properties are only those given. When that fails, the dataset is not there.
-        """
         self.run.pipe(("zfs", "send", snapshot), ("zfs", "receive", *_options(properties), name), heed)
 
     def replicate(
         self, snapshot: str, name: str, properties: Mapping[str, str] = {}, heed: Heed = lambda _: None
     ) -> None:
-        """Make a replica of a dataset with all below it, on another pool: with their properties and older snapshots.
-
-        Mountpoints are inherited there; `properties` are set on it beside. When that fails, a part of it may be there.
-        """
         receive = ("zfs", "receive", "-x", "mountpoint", *_options(properties), name)
         self.run.pipe(("zfs", "send", "-R", snapshot), receive, heed)
 
     def local(self, *names: str) -> dict[str, dict[str, str]]:
-        """The properties that were set on datasets themselves, or came with them, from one process."""
-        answer = self.run.ask("zfs", "get", "-Hp", "-s", "local,received", "-o", "name,property,value", "all", *names)
+        words = ("zfs", "get", "-Hp", "-s", "local,received", "-o")
+        pairs = _rows("zfs get", self.run.ask(*words, "name,property", "all", *names), ("name", "property"))
+        heads = [f"{pair['name']}\t{pair['property']}" for pair in pairs]
+        values = _apart("zfs get", self.run.ask(*words, "name,property,value", "all", *names), heads)
         found: dict[str, dict[str, str]] = {name: {} for name in names}
-        for row in _rows("zfs get", answer, ("name", "property", "value")):
-            if row["name"] not in found:
-                raise _not_understood("zfs get", row["name"])
-            found[row["name"]][row["property"]] = row["value"]
+        for pair, value in zip(pairs, values, strict=True):
+            if pair["name"] not in found:
+                raise _not_understood("zfs get", pair["name"])
+            found[pair["name"]][pair["property"]] = _whole(pair["name"], pair["property"], value)
         return found
 
     def let_go(self, snapshot: str, recursive: bool = False) -> None:
-        """Destroy a snapshot as soon as no clone hangs on it any more; `recursive` also those of its name below."""
         self.run.do("zfs", "destroy", "-d", *(["-r"] if recursive else []), snapshot)
 
     def clone(self, snapshot: str, name: str, properties: Mapping[str, str] = {}) -> None:
-        """Make a dataset out of a snapshot on the same pool; when that fails, it is not there."""
         try:
             self.run.do("zfs", "clone", *_options(properties), snapshot, name)
         except ProgramFailed as failure:
@@ -122,23 +104,16 @@ class Zfs:
             raise
 
     def promote(self, name: str) -> None:
-        """Let a clone take over the snapshot that it hangs on, and all older ones: what it came from is the clone."""
         self.run.do("zfs", "promote", name)
 
     def set(self, name: str, properties: Mapping[str, str]) -> None:
-        """Set properties of a dataset, all in one change."""
         if properties:
             self.run.do("zfs", "set", *(f"{key}={value}" for key, value in properties.items()), name)
 
     def inherit(self, name: str, property: str, recursive: bool = False) -> None:
-        """Have a property of a dataset be again what that above it says; `recursive` also of all below it."""
         self.run.do("zfs", "inherit", *(["-r"] if recursive else []), property, name)
 
     def rename(self, old: str, new: str, parents: bool = False) -> None:
-        """Give a dataset, with all below it, another name in its pool; `parents` makes what is missing above that.
-
-        When that fails, it has its old name: zfs can fail when it has renamed a file system and cannot mount it.
-        """
         try:
             self.run.do("zfs", "rename", *(["-p"] if parents else []), old, new)
         except ProgramFailed as failure:
@@ -150,14 +125,9 @@ class Zfs:
             self.run.do("zfs", "rename", new, old)
 
     def destroy(self, name: str) -> None:
-        """Destroy one dataset or snapshot that has nothing below it."""
         self.run.do("zfs", "destroy", name)
 
     def below(self, name: str) -> builtins.list[str]:
-        """What destroying a dataset with all below it would take, in the order of ZFS: the dataset itself is last.
-
-        Raises ProgramFailed where something elsewhere depends on it (a clone of one of its snapshots).
-        """
         answer = self.run.ask("zfs", "destroy", "-rnpv", name)
         lines = [line.partition("\t") for line in answer.splitlines()]
         found = [rest for word, _, rest in lines if word == "destroy"]
@@ -168,7 +138,6 @@ class Zfs:
         return found
 
     def destroy_all(self, name: str, expected: Collection[str]) -> None:
-        """Destroy a dataset with all below it; raises ChyvesError when that would take more than is expected."""
         if not self.run.dry:
             self._refuse_more(name, expected)
         self.run.do("zfs", "destroy", "-r", name)
@@ -178,15 +147,12 @@ class Zfs:
         self.run.do("zfs", "mount", name)
 
     def snapshot(self, name: str) -> None:
-        """Take a snapshot (`DATASET@NAME`) of a dataset and of all below it, all at the same moment or none."""
         self.run.do("zfs", "snapshot", "-r", name)
 
     def rollback(self, name: str) -> None:
-        """Bring one dataset back to a snapshot of it (`DATASET@NAME`), which must be its latest."""
         self.run.do("zfs", "rollback", name)
 
     def reclaimed(self, dataset: str, snapshots: Sequence[str]) -> tuple[builtins.list[str], int]:
-        """What destroying snapshots (`@NAME`) of a dataset and of all below it takes, and the bytes that come back."""
         answer = self.run.ask("zfs", "destroy", "-rnpv", _together(dataset, snapshots))
         lines = [line.partition("\t") for line in answer.splitlines()]
         found = [rest for word, _, rest in lines if word == "destroy"]
@@ -200,7 +166,6 @@ class Zfs:
         return found, int(sizes[0])
 
     def destroy_snapshots(self, dataset: str, snapshots: Sequence[str]) -> None:
-        """Destroy snapshots (`@NAME`) of a dataset and of all below it, where they are: all at once, or none."""
         self.run.do("zfs", "destroy", "-r", _together(dataset, snapshots))
 
     def _refuse_more(self, name: str, expected: Collection[str]) -> None:
@@ -209,11 +174,9 @@ class Zfs:
             raise ChyvesError(f"{name}: has more below it than it had: {', '.join(more)}; look at it and try again")
 
     def pools(self) -> builtins.list[dict[str, str]]:
-        """The pools of the host: name, size, alloc and free in bytes, health."""
         return _rows("zpool list", self.run.ask("zpool", "list", "-Hp", "-o", ",".join(POOL_COLUMNS)), POOL_COLUMNS)
 
     def wait_for_volume(self, path: Path, seconds: float = 10) -> None:
-        """Wait for the device of a volume, which appears some time after the volume; not at all in a dry run."""
         deadline = time.monotonic() + seconds
         while not self.run.dry and not path.exists():
             if time.monotonic() > deadline:
@@ -238,13 +201,63 @@ def _options(properties: Mapping[str, str]) -> Sequence[str]:
     return [word for name, value in properties.items() for word in ("-o", f"{name}={value}")]
 
 
+def _listed(columns: Sequence[str], ask: Callable[[Sequence[str]], str]) -> list[dict[str, str]]:
+    """The lines of `zfs list` by column, with values of any text: they are printed as they are, also line ends.
+
+    Such a value can look like further lines. So where a property of a user is set, or lines are odd, the columns that
+    can have any text are asked for one by one: the others have told by then which datasets there are.
+    """
+    free = [column for column in columns if ":" in column or column == "mountpoint"]
+    answer = ask(columns)
+    try:
+        rows = _rows("zfs list", answer, columns)
+    except ChyvesError:
+        if not free:
+            raise
+    else:
+        if all(row[column] == "-" for row in rows for column in free if ":" in column):
+            return rows
+    firm = [column for column in columns if column not in free]
+    rows = _rows("zfs list", ask(firm), firm)
+    names = [row["name"] for row in rows]
+    for column in free:
+        for row, value in zip(rows, _apart("zfs list", ask(("name", column)), names), strict=True):
+            row[column] = value
+    return rows
+
+
 def _rows(command: str, answer: str, columns: Sequence[str]) -> list[dict[str, str]]:
-    """An answer's lines by column; a value with a tab or a line end in it shows as a wrong number of columns."""
+    """An answer's lines by column; raises ChyvesError for a line with another number of columns."""
     rows = [line.split("\t") for line in answer.split("\n") if line]
     for row in rows:
         if len(row) != len(columns):
             raise _not_understood(command, "\t".join(row))
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _apart(command: str, answer: str, heads: Sequence[str]) -> list[str]:
+    """The values, of any text, that stand behind these heads of lines; raises ChyvesError where that is not clear."""
+    known, width = frozenset(heads), heads[0].count("\t") + 1 if heads else 1
+    found: list[str] = []
+    values: list[str] = []
+    for line in answer.removesuffix("\n").split("\n") if answer else ():
+        *fields, last = line.split("\t", width)
+        head = "\t".join(fields)
+        if head in known:
+            found.append(head)
+            values.append(last)
+        elif values:
+            values[-1] += f"\n{line}"
+    if found != list(heads):
+        raise _not_understood(command, answer)
+    return values
+
+
+def _whole(name: str, property: str, value: str) -> str:
+    """A value that is passed on; one with bytes that are no UTF-8 would become another."""
+    if "\ufffd" in value:
+        raise ChyvesError(f"{name}: {property} has bytes that are no text; mend it with: zfs inherit {property} {name}")
+    return value
 
 
 def _within(command: str, found: str, names: Sequence[str]) -> None:

@@ -47,8 +47,10 @@ def checked(release: str, kind: str, given: Mapping[str, str], action: str, crea
 def _user(name: str, value: str) -> str:
     if len(name.encode()) > _LONGEST_NAME:
         raise Refused(f"property name '{name}' is too long")
-    if len(value.encode()) > _LONGEST_VALUE:
+    if len(value.encode(errors="surrogateescape")) > _LONGEST_VALUE:
         raise Refused("property value too long")
+    if any("\udc80" <= character <= "\udcff" for character in value):
+        raise Refused(f"bytes that are no UTF-8 are not kept by the lab: '{name}'")
     return value
 
 

@@ -94,6 +94,9 @@ class Zfs(Protocol):
     def destroy(self, name: str) -> None:
         """Destroy one dataset or snapshot that has nothing below it."""
 
+    def mount(self, name: str) -> None:
+        """Mount a file system at its place."""
+
     def below(self, name: str) -> builtins.list[str]:
         """What destroying a dataset with all below it would take, in the order of ZFS: the dataset itself is last.
 

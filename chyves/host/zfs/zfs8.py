@@ -143,7 +143,6 @@ class Zfs8(Zfs):
         self.run.do("zfs", "destroy", "-r", name)
 
     def mount(self, name: str) -> None:
-        """Mount a file system at its place."""
         self.run.do("zfs", "mount", name)
 
     def snapshot(self, name: str) -> None:

@@ -181,6 +181,11 @@ class Facts:
         """The guests by their names; of two of one name that which is not arriving from another pool."""
         return {guest.name: guest for guest in reversed(self.guests)}
 
+    @cached_property
+    def all_known(self) -> bool:
+        """Whether the properties of all guests could be read, so that what none of them has is nobody's."""
+        return all(guest.known for guest in self.guests)
+
     def runs(self, guest: str) -> bool:
         """Whether something of a guest runs: a supervisor, a loader, a bhyve."""
         return guest in self.supervised or guest in self.programs

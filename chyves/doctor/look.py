@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from chyves.doctor.findings import findings
 from chyves.doctor.kinds import Finding
 from chyves.errors import ChyvesError
 from chyves.guests import following, rollback, running, succession
+from chyves.host.interfaces import Interface
 from chyves.host.locks import Sight
 from chyves.host.machine import Host
 from chyves.network import change
@@ -105,15 +107,29 @@ class _Sight:
         holdings = self._tried(lambda: Holdings.read(self.host, ("canmount",)), Holdings(self.host, {}))
         pools = [self._pool(pool) for pool in holdings.pools.values()]
         guests = [self._guest(guest) for pool in holdings.pools.values() for guest in _guests(pool)]
+        primary, no_primary = self._primary(holdings)
         settings, fresh = Kept("global.cfg"), Kept(".defaults")
-        no_primary = ""
-        if holdings.has_primary:
+        if primary is not None:
             settings = self._kept("global", lambda: holdings.globals_file, optional=True)
             fresh = self._kept("defaults", lambda: holdings.defaults_file, optional=True)
             self._notes_of_primary(holdings)
-        elif holdings.pools:
-            no_primary = _why(lambda: holdings.primary)
+        stored = Facts(
+            pools=pools,
+            guests=sorted(guests, key=lambda guest: (guest.name, _is_arriving(guest))),
+            primary=primary,
+            no_primary=no_primary,
+            settings=settings,
+            fresh=fresh,
+            installing=[row["name"] for row in tops if row["name"].partition("/")[2] == install.NEW],
+            uninstalled=holdings.uninstalled,
+            snapshots=self._tried(lambda: self._snapshots(pools), none),
+        )
+        return self._with_what_runs(stored)
+
+    def _with_what_runs(self, stored: Facts) -> Facts:
+        """The same, and what runs, and what is seen on the way."""
         self._notes_of_host()
+        interfaces = self._tried(self.host.interfaces.all, dict[str, Interface]())
         programs = self._tried(self._programs, dict[str, int]())
         supervised = {
             name.removeprefix(RUNNING): sight.holder
@@ -121,18 +137,10 @@ class _Sight:
             if name.startswith(RUNNING) and sight.holder is not None
         }
         records = [Record(name, self._problem_of_record(name)) for name in running.recorded(self.host)]
-        serials = [guest.guest.serial for guest in guests]
-        return Facts(
-            pools=pools,
-            guests=sorted(guests, key=lambda guest: (guest.name, _is_arriving(guest))),
-            primary=holdings.primary.name if holdings.has_primary else None,
-            no_primary=no_primary,
-            settings=settings,
-            fresh=fresh,
-            installing=[row["name"] for row in tops if row["name"].partition("/")[2] == install.NEW],
-            uninstalled=holdings.uninstalled,
-            snapshots=self._tried(lambda: self._snapshots(pools), []),
-            interfaces=self._tried(self.host.interfaces.all, {}),
+        serials = dict.fromkeys(guest.guest.serial for guest in stored.guests)
+        return replace(
+            stored,
+            interfaces=interfaces,
             supervised=supervised,
             records=records,
             vmms=frozenset(running.vmms(self.host)),
@@ -146,6 +154,16 @@ class _Sight:
             root=self.host.owner,
             unseen=self.unseen,
         )
+
+    def _primary(self, holdings: Holdings) -> tuple[str | None, str]:
+        """The primary pool, or why it is not clear which that is."""
+        try:
+            return holdings.primary.name, ""
+        except ChyvesError as error:
+            return None, str(error) if holdings.pools else ""
+        except OSError:
+            self.hidden += 1
+            return None, ""
 
     def _tried(self, ask: Callable[[], T], instead: T) -> T:
         """What is asked for, or something instead where it cannot be told, which is then a finding."""
@@ -166,21 +184,25 @@ class _Sight:
             file = place()
         except ChyvesError:
             return Kept("")  # where it is is not mounted, which is a finding of its own
-        if not file.exists() and optional:
-            return Kept(str(file), {})
-        if file.exists() and not os.access(file, os.R_OK):
+        try:
+            status = file.lstat()
+        except FileNotFoundError:
+            return Kept(str(file), {}) if optional else Kept(str(file), None, "it is not there")
+        except OSError:
             self.hidden += 1
             return Kept(str(file))
-        self._place(owner, file)
+        self._place(owner, file, status)
+        if not os.access(file, os.R_OK):
+            self.hidden += 1
+            return Kept(str(file))
         try:
             return Kept(str(file), self.host.files.read_properties(file))
         except ChyvesError as error:
             return Kept(str(file), None, str(error).removeprefix(f"{file}: "))
 
-    def _place(self, owner: str, file: Path) -> None:
-        with suppress(OSError):
-            status = file.lstat()
-            self.places.append(Place(owner, str(file), status.st_uid, status.st_mode & 0o7777))
+    def _place(self, owner: str, file: Path, status: os.stat_result) -> None:
+        if not stat.S_ISLNK(status.st_mode):  # one is refused when it is read
+            self.places.append(Place(owner, str(file), status.st_uid, stat.S_IMODE(status.st_mode)))
 
     def _pool(self, pool: PoolHolding) -> PoolFacts:
         resources = {kind: _children(pool, f"{pool.dataset}/{top}") for kind, top in RESOURCES.items()}
@@ -225,11 +247,16 @@ class _Sight:
         self._note("host", note, "a change of the network is not at its end", lambda: _object(note))
         self._unfinished("host", note)
         place = self.host.path(running.RUN)
-        if place.is_dir():
-            self._place("host", place)
+        with suppress(OSError):
+            self._place("host", place, place.lstat())
 
     def _note(self, owner: str, file: Path, what: str, understand: Callable[[], object]) -> None:
-        if not file.exists():
+        try:
+            file.lstat()
+        except FileNotFoundError:
+            return
+        except OSError:
+            self.hidden += 1
             return
         if not os.access(file, os.R_OK):
             self.hidden += 1
@@ -266,12 +293,9 @@ class _Sight:
         with suppress(OSError):
             for entry in os.scandir(place):
                 match = UNFINISHED.fullmatch(entry.name)
-                guest = match[1].removesuffix(".json") if match and match[1].endswith(".json") else entry.name
-                if (
-                    guest not in known
-                    and (match or entry.is_dir(follow_symlinks=False))
-                    and guest != "network.unfinished"
-                ):
+                written = match[1].removesuffix(".json") if match and match[1].endswith(".json") else None
+                guest = written or entry.name
+                if guest not in known and (written or entry.is_dir(follow_symlinks=False)):
                     found[entry.path] = guest
         return found
 

@@ -38,11 +38,7 @@ def lists(facts: Facts) -> Iterator[Finding]:
                 f"take it off {' and '.join(others)}",
                 ALL,
             )
-        if (
-            member not in own
-            and all(guest.known for guest in facts.guests)
-            and names.numbered(member, "tap") is not None
-        ):
+        if member not in own and facts.all_known and names.numbered(member, "tap") is not None:
             yield found(
                 "nobodys-tap",
                 "global",
@@ -105,7 +101,7 @@ def interfaces(facts: Facts) -> Iterator[Finding]:
             guest = own.get(name)
             locks = ("all", *((f"guest.{guest}", f"running.{guest}") if guest else ()))
             runs = guest is not None and facts.runs(guest)
-            if not runs and _ours(facts, name):
+            if not runs and _ours(facts, name) and (guest or facts.all_known):
                 yield _left(name, guest, there.opened_by, locks)
             elif runs and not is_system(settings) and (bridge := bridge_of(settings, name)) not in (None, on.get(name)):
                 now = on.get(name) or "none"

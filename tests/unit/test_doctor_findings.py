@@ -13,6 +13,7 @@ from chyves.doctor.acts import ACTS
 from chyves.doctor.facts import Facts, GuestFacts, Kept, PoolFacts, Record, problems
 from chyves.doctor.findings import findings
 from chyves.doctor.kinds import KINDS, How, Kind
+from chyves.host.interfaces import Interface
 from chyves.properties import Defaults, Global, Guest
 from chyves.section import Section
 
@@ -96,3 +97,13 @@ def test_what_is_running_is_no_dead_vmm_and_what_is_not_ours_is_left_alone() -> 
     vmms = frozenset({"chy-a", "other", "chy-gone"})
     found = findings(replace(here, vmms=vmms, supervised={"a": 7}, records=[Record("a")]))
     assert [(it.kind.name, it.thing) for it in found] == [("dead-vmm", "chy-gone")]
+
+
+@pytest.mark.parametrize("kept", [Kept("f"), Kept("f", None, "cannot be read")])
+def test_a_tap_may_be_of_a_guest_that_could_not_be_read(kept: Kept) -> None:
+    tap = Interface("tap5", groups=("tap", "chyves"), opened_by=7)
+    settings = Kept("g", {"bridge0_tap_members": "tap5"})
+    some = replace(
+        facts(guest("a", kept), settings=settings), interfaces={"tap5": tap}, supervised={"a": 6}, records=[Record("a")]
+    )
+    assert {it.kind.name for it in findings(some)} <= {"unreadable"}

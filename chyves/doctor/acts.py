@@ -10,7 +10,7 @@ from chyves import names
 from chyves.doctor.kinds import Finding
 from chyves.doctor.live import OPEN
 from chyves.errors import ChyvesError
-from chyves.guests import prepare, running
+from chyves.guests import crashes, prepare, running
 from chyves.guests.reclaim import free_vmm
 from chyves.host.machine import Host
 from chyves.network.change import change
@@ -87,6 +87,8 @@ def _vmm(host: Host, finding: Finding) -> None:
 def _record(host: Host, finding: Finding) -> None:
     with _idle(host, finding):
         running.forget(host, finding.owner)
+        if finding.kind.name == "spare-files":
+            crashes.forget(host, finding.owner)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from chyves.doctor.facts import Facts, GuestFacts, Kept, Note, Place, PoolFacts,
 from chyves.doctor.findings import findings
 from chyves.doctor.kinds import Finding
 from chyves.errors import ChyvesError
-from chyves.guests import following, rollback, running, succession
+from chyves.guests import crashes, following, rollback, running, succession
 from chyves.host.interfaces import Interface
 from chyves.host.locks import Sight
 from chyves.host.machine import Host
@@ -145,7 +145,7 @@ class _Sight:
             records=records,
             vmms=frozenset(running.vmms(self.host)),
             programs=programs,
-            spare_files=self._spare_files({*supervised, *programs, *(record.guest for record in records)}),
+            spare_files=self._spare_files({*supervised, *programs, *(record.guest for record in records)}, stored),
             notes=self.notes,
             written=self.written,
             renaming=self.renaming,
@@ -287,8 +287,11 @@ class _Sight:
     def _problem_of_record(self, guest: str) -> str:
         return _why(lambda: running.read(self.host, guest))
 
-    def _spare_files(self, known: set[str]) -> dict[str, str]:
-        """What is in the directory of running guests, and of none that is written down, by path."""
+    def _spare_files(self, known: set[str], stored: Facts) -> dict[str, str]:
+        """What is in the directory of running guests and of none that is written down, by path, with its guest.
+
+        It is told of a guest there that it crashed, as long as there is the guest.
+        """
         place, found = self.host.path(running.RUN), {}
         with suppress(OSError):
             for entry in os.scandir(place):
@@ -297,6 +300,9 @@ class _Sight:
                 guest = written or entry.name
                 if guest not in known and (written or entry.is_dir(follow_symlinks=False)):
                     found[entry.path] = guest
+                crashed = entry.name.removeprefix(crashes.PREFIX)
+                if entry.name != crashed and crashed not in stored.by_name and stored.pools:
+                    found[entry.path] = crashed
         return found
 
     def _sessions(self, device: str) -> Iterator[Session]:

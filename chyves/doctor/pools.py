@@ -235,8 +235,18 @@ def _top(dataset: str) -> str:
 
 def templates(facts: Facts) -> Iterator[Finding]:
     """Templates whose datasets can be changed, and guests whose datasets cannot."""
+    closed_pools = {pool.name for pool in facts.pools if pool.rows.get(pool.guests_dataset, {}).get("readonly") == "on"}
+    for pool in sorted(closed_pools):
+        yield found(
+            "closed-guest",
+            pool,
+            pool,
+            "none of its guests can be changed: readonly=on for all that is there",
+            f"see why: zpool get readonly {pool}, and: zfs get -r readonly {pool}",
+            ALL,
+        )
     for guest in facts.guests:
-        if not guest.known:
+        if not guest.known or guest.pool in closed_pools:
             continue
         own = (guest.rows.get(f"{guest.dataset}/{name}", {}) for name in WRITABLE)
         closed = guest.rows[guest.dataset].get("readonly") == "on"

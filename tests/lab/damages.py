@@ -89,6 +89,7 @@ REPAIRED = (
     Damage("dead-supervisor", lambda lab: write(run(lab) / "a.json", json.dumps({"supervisor": GONE}))),
     Damage("bad-record", lambda lab: write(run(lab) / "c.json", "{")),
     Damage("spare-files", lambda lab: write(run(lab) / "d/device.map", "")),
+    Damage("spare-files", lambda lab: write(run(lab) / ".crashed.nobody", "crashed")),
     Damage("dead-session", lambda lab: write(lab.root / "var/spool/lock/LCK..nmdm50B", f"{GONE}\n")),
     Damage("loose-file", lambda lab: place(lab, "a").chmod(0o666)),
     Damage("wrong-owner", lambda lab: os.chown(place(lab, "c"), 1234, -1)),

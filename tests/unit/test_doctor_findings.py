@@ -107,3 +107,10 @@ def test_a_tap_may_be_of_a_guest_that_could_not_be_read(kept: Kept) -> None:
         facts(guest("a", kept), settings=settings), interfaces={"tap5": tap}, supervised={"a": 6}, records=[Record("a")]
     )
     assert {it.kind.name for it in findings(some)} <= {"unreadable"}
+
+
+def test_a_pool_that_is_readonly_is_told_once() -> None:
+    here = facts(guest("a", Kept("f", {})), guest("b", Kept("f", {"template": "yes"})))
+    shut = {name: {**row, "readonly": "on"} for name, row in here.pools[0].rows.items()}
+    found = findings(replace(here, pools=[replace(here.pools[0], rows=shut)]))
+    assert [(it.kind.name, it.owner) for it in found] == [("closed-guest", "zroot")]

@@ -548,7 +548,10 @@ COMMANDS = (
         root=False,
         changes=False,
         host=False,
-        options=(Option("--release", "The FreeBSD release that it plays: 11.0, 13.2, 14.3 or 15.0.", "release"),),
+        options=(
+            Option("--release", "The FreeBSD release that it plays: 11.0, 13.2, 14.3 or 15.0.", "release"),
+            Option("--zfs", "Its ZFS: model (its own), real (the machine's, as root), or real:DISK.", "which"),
+        ),
     ),
     Command(
         ("lab", "shell", Arg("command", "What to run; a shell unless told.", Many.REST)),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chyves.errors import ChyvesError, Interrupted
-from chyves.lab import host_tree, launchers
+from chyves.lab import host_tree, launchers, real_zfs
 from chyves.lab.kernel import Kernel
 from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
@@ -39,26 +39,30 @@ def default_place() -> Path:
     return Path(os.environ.get("CHYVES_LAB") or Path.home() / ".chyves-lab").resolve()
 
 
-def create(directory: str | None, release: str = "14.3") -> str:
+def create(directory: str | None, release: str = "14.3", zfs: str = "model") -> str:
     """Make a lab with a pool `zroot`, and return how to use it.
 
-    A lab that could not be made whole leaves nothing behind. Raises ChyvesError for a directory that is not empty or
-    whose name cannot be used, and for a release that no lab plays.
+    `zfs` is `model`, the lab's own, or `real`, the machine's; the pool is then on a file in the lab, or on the file or
+    device that is named after a colon (`real:/dev/vdb`), and imported where it is there already. A lab that could not
+    be made whole leaves nothing behind. Raises ChyvesError for a directory that is not empty or whose name cannot be
+    used, for a release that no lab plays, and for real ZFS where this machine has none.
     """
     known_release(release)
+    kind, disk = _kind_of_zfs(zfs)
     # Open files are told by their real paths, so a lab goes by its own too.
     top = Path(directory).resolve() if directory else default_place()
     _check(top)
     made = [parent for parent in (top, *top.parents) if not parent.exists()]
     parts: list[Path] = []
+    lab = Lab(top, release, POOL, kind)
     with _signals_raise():
         try:
             top.mkdir(parents=True, exist_ok=True)
             with _undisturbed():
                 parts += _claim(top)
-            _build(top, release)
+            _build(lab, disk)
         except BaseException as error:
-            _take_back(top, parts, made)
+            _take_back(lab, parts, made)
             if isinstance(error, OSError):
                 raise ChyvesError(
                     f"{top}: no lab can be made here: {error.strerror}; name another directory"
@@ -122,19 +126,33 @@ def _check(top: Path) -> None:
         raise ChyvesError(f"{top}: is not empty; name a new directory or an empty one")
 
 
-def _build(top: Path, release: str) -> None:
-    lab = Lab(top, release, POOL)
+def _kind_of_zfs(asked: str) -> tuple[str, str]:
+    """What `--zfs` asks for: `model` or `real`, and the disk of the latter, which may be none."""
+    kind, colon, disk = asked.partition(":")
+    if kind not in ("model", "real") or (colon and (kind == "model" or not disk)):
+        raise ChyvesError(f"{asked}: is no ZFS of a lab; take model (its own), real (the machine's) or real:DISK")
+    if kind == "real":
+        real_zfs.check(POOL)
+    return kind, disk
+
+
+def _build(lab: Lab, disk: str) -> None:
     host_tree.write(lab)
     namespace.make(lab)
     launchers.write(lab)
     # The settings come last but for the pool: a directory without them is not taken for a lab.
-    (top / SETTINGS).write_text(json.dumps({"release": release, "pool": POOL}, indent=4) + "\n")
+    settings = {"release": lab.release, "pool": POOL, **({"zfs": lab.zfs} if lab.on_real_zfs else {})}
+    (lab.top / SETTINGS).write_text(json.dumps(settings, indent=4) + "\n")
     host_tree.write_dmesg(lab)
     Kernel(lab).database.close()
-    _make_pool(lab)
+    _make_pool(lab, disk)
 
 
-def _make_pool(lab: Lab) -> None:
+def _make_pool(lab: Lab, disk: str) -> None:
+    if lab.on_real_zfs:
+        real_zfs.link_volumes(lab)
+        real_zfs.make_pool(lab, POOL_DISK, disk)
+        return
     done = subprocess.run(
         [lab.bin / "zpool", "create", lab.pool, POOL_DISK], stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -142,10 +160,12 @@ def _make_pool(lab: Lab) -> None:
         raise ChyvesError(f"{lab.top}: its pool cannot be made: {done.stderr.strip()}")
 
 
-def _take_back(top: Path, parts: list[Path], made: list[Path]) -> None:
+def _take_back(lab: Lab, parts: list[Path], made: list[Path]) -> None:
     """Remove the parts of the lab, then the directories that were made for it and are empty again."""
     if parts:
-        namespace.remove(Lab(top, "", POOL))
+        namespace.remove(lab)
+        if lab.on_real_zfs:
+            real_zfs.remove(lab)
     for part in parts:
         with contextlib.suppress(OSError):
             part.unlink() if part.is_file() else shutil.rmtree(part)

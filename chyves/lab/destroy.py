@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from chyves.errors import ChyvesError
-from chyves.lab import vmm
+from chyves.lab import real_zfs, vmm
 from chyves.lab.create import default_place
 from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
@@ -33,6 +33,8 @@ def destroy(directory: str | None, yes: bool = False) -> str:
     ended = _end_guests(lab)
     _end_processes(lab)
     namespace.remove(lab)
+    if lab.on_real_zfs:
+        real_zfs.remove(lab)
     _remove(lab)
     told = f"{lab.top} is removed"
     return f"{told}; its guests were ended first: {', '.join(ended)}\n" if ended else f"{told}\n"
@@ -43,8 +45,9 @@ def _refuse_what_is_not_its_own(lab: Lab) -> None:
     if not lab.state.is_dir() and len(list(lab.top.iterdir())) > 1:
         raise ChyvesError(f"{lab.top}: has {SETTINGS} but is no lab; look at it and remove it by hand")
     mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    own = [str(namespace.place(lab)), *(real_zfs.mountpoints(lab) if lab.on_real_zfs else ())]
     for place in mounted:
-        if place.startswith(f"{lab.top}/") and place != str(namespace.place(lab)):
+        if place.startswith(f"{lab.top}/") and place not in own:
             raise ChyvesError(f"{lab.top}: something is mounted on {place}; unmount it first")
 
 

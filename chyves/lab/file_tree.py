@@ -32,6 +32,8 @@ def enter(lab: Lab) -> None:
 
     After a refusal the process is of no more use: its tree may be half made.
     """
+    if lab.on_real_zfs:
+        raise ChyvesError("what is mounted of real ZFS is mounted for the whole machine")
     here, lab_itself = os.getcwd(), os.stat(lab.top)
     try:
         _own_namespace(lab)

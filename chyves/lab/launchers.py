@@ -6,7 +6,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-from chyves.lab import programs
+from chyves.lab import programs, real_zfs
 from chyves.lab.network import switch
 from chyves.lab.place import Lab
 
@@ -30,10 +30,14 @@ def write(lab: Lab) -> None:
     for name in names():
         _write(lab.bin / name, "chyves.lab.programs")
     _write(switch.launcher(lab), "chyves.lab.network.switch")
+    if lab.on_real_zfs:
+        real_zfs.write_launchers(lab)
 
 
 def _write(place: Path, module: str) -> None:
     package = str(Path(programs.__file__).parents[3])
     python = Path(sys.executable).resolve()
+    # It may be a link to a program of the machine.
+    place.unlink(missing_ok=True)
     place.write_text(LAUNCHER.format(python=python, module=module, package=package, launcher=str(place)))
     place.chmod(0o755)

@@ -20,13 +20,19 @@ class Lab(NamedTuple):
     top: Path
     release: str
     pool: str
+    zfs: str = "model"
+
+    @property
+    def on_real_zfs(self) -> bool:
+        """Whether its pools are those of the machine's own OpenZFS; see real_zfs.py."""
+        return self.zfs == "real"
 
     @classmethod
     def open(cls, top: Path) -> Lab:
         """Read a lab's settings; raises ChyvesError where there is none, or none that can be read."""
         try:
             settings = json.loads((top / SETTINGS).read_text())
-            return cls(top, settings["release"], settings["pool"])
+            return cls(top, settings["release"], settings["pool"], settings.get("zfs", "model"))
         except (FileNotFoundError, NotADirectoryError):
             raise ChyvesError(f"{top}: is not a lab; make one with: chyves lab create {top}") from None
         except OSError as error:

@@ -19,6 +19,7 @@ def status() -> str:
         "directory": str(lab.top),
         "release": release(lab.release).patched,
         "pool": lab.pool,
+        "zfs": lab.zfs,
         "modules": " ".join(modules),
         "interfaces": " ".join(interface.name for interface in looked_at(lab)),
         "virtual machines": " ".join(machines(lab)) or "none",

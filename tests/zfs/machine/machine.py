@@ -26,6 +26,7 @@ The machine ends with the process that booted it, however that ends.
 
 from __future__ import annotations
 
+import base64
 import json
 import select
 import socket
@@ -146,13 +147,13 @@ class ZfsMachine:
 
     def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Write a file in the machine, and the directories above it."""
-        text = content.decode("utf-8", "surrogateescape")
+        text = base64.b64encode(content).decode()
         self.answer(self._ask({"do": "put", "path": path, "content": text, "mode": mode}))
 
     def get(self, path: str) -> bytes:
         """Read a file in the machine; raises OSError where that fails."""
         content: str = self.answer(self._ask({"do": "get", "path": path}))["content"]
-        return content.encode("utf-8", "surrogateescape")
+        return base64.b64decode(content)
 
     def unplug(self, number: int) -> None:
         """Pull out one of its disks, as from a running host; what is on it stays."""

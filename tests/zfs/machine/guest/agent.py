@@ -5,6 +5,7 @@ A request is a line of JSON on the port `agent`, and so is its answer, which has
 side by side: one that waits for a suspended pool for ever holds up no other.
 """
 
+import base64
 import json
 import os
 import subprocess
@@ -19,11 +20,8 @@ _one_answer = threading.Lock()
 def main() -> None:
     port = os.open(PORT, os.O_RDWR)
     _answer(port, {"number": 0})
-    rest = b""
-    while True:
-        lines = (rest + os.read(port, 1 << 16)).split(b"\n")
-        rest = lines.pop()
-        for line in lines:
+    with open(os.dup(port), "rb") as requests:
+        for line in requests:
             threading.Thread(target=_do, args=(port, json.loads(line)), daemon=True).start()
 
 
@@ -56,14 +54,14 @@ def _run(request: Message) -> Message:
 def _put(request: Message) -> Message:
     os.makedirs(os.path.dirname(request["path"]), exist_ok=True)
     with open(request["path"], "wb") as file:
-        file.write(_bytes(request["content"]))
+        file.write(base64.b64decode(request["content"]))
     os.chmod(request["path"], request["mode"])
     return {}
 
 
 def _get(request: Message) -> Message:
     with open(request["path"], "rb") as file:
-        return {"content": _text(file.read())}
+        return {"content": base64.b64encode(file.read()).decode()}
 
 
 def _text(content: bytes) -> str:

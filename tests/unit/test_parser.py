@@ -132,7 +132,7 @@ def test_prefixes_of_options_are_refused() -> None:
         ("global console", "global: is no guest; name one"),
         ("web1,web2 console", "web1,web2: console takes one guest; give one"),
         ("list -H --json", "list: --json and -H do not go together; give one of them"),
-        ("lab create --release", "lab create: --release needs a value; it has --release"),
+        ("lab create --release", "lab create: --release needs a value; it has --release --zfs"),
         ("info --json=yes", "info: --json=yes has a part that is no option; it has -zbprvstcudnakwlH --json"),
         ("-x", "-x: is no option of chyves; see: chyves help"),
     ],

@@ -153,7 +153,7 @@ def test_synopsis_shows_options_and_choices() -> None:
     lines = [synopsis(row) for row in COMMANDS]
     assert "chyves guest[,guest...]|all delete [force|keepnet]" in lines
     assert "chyves info [-zbprvstcudnakwlH]" in lines
-    assert "chyves lab create [directory] [--release release]" in lines
+    assert "chyves lab create [directory] [--release release] [--zfs which]" in lines
     assert "chyves owner[,owner...]|all|global|defaults set assignments ..." in lines
 
 

@@ -29,6 +29,10 @@ class NeedsRoot(ChyvesError):
     status = 77
 
 
+class Denied(ChyvesError):
+    """A file is there that this user may not read."""
+
+
 class Interrupted(ChyvesError):
     """A signal came; what was done so far has been taken back."""
 

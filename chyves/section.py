@@ -199,7 +199,7 @@ def read_text(text: str, where: str) -> dict[str, str]:
         if not line or line.startswith("#"):
             continue
         name, equals, value = line.partition("=")
-        if not equals or not name or name.split() != [name] or "\0" in line:
+        if not equals or not name or name.split() != [name] or "\0" in line or "\r" in line:
             raise BadFile(f"{where}: line {number} is not name=value: {shown(line)}; mend or remove the line")
         found[name] = value
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from chyves.errors import Busy, ChyvesError
 from chyves.guests import running
-from chyves.guests.each import each
+from chyves.guests.each import concerned, each
 from chyves.guests.leftovers import settle_guest
 from chyves.host.lines import Session
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
-from chyves.targets import Target, named
+from chyves.targets import Target
 
 
 def console(host: Host, guest: str) -> None:
@@ -36,7 +36,7 @@ def reset(host: Host, guest: Target) -> None:
     No lock is waited for: it is to help also while a start hangs.
     """
     wanted = Holdings.read(host).find(guest)
-    wanted = [it for it in wanted if it.name in named(guest) or it.properties.serial is not None]
+    wanted = concerned(host, wanted, guest, lambda holding: holding.properties.serial is not None)
     each(host, wanted, lambda holding: _reset(host, holding))
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from chyves.errors import ChyvesError, Interrupted, SeveralFailed
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding
+from chyves.targets import Target, named
 
 
 def each(
@@ -34,6 +35,23 @@ def each(
             host.terminal.failed(error)
     if failed:
         raise SeveralFailed(f"{len(failed)} of {len(found)} failed: {', '.join(failed)}")
+
+
+def concerned(
+    host: Host, guests: Iterable[GuestHolding], target: Target, concerns: Callable[[GuestHolding], bool]
+) -> list[GuestHolding]:
+    """Of the guests of a target those that it names, and those of the others that the command has something to do for.
+
+    What keeps that from being known (a file that cannot be read) is warned of, and does not keep the others.
+    """
+    found = []
+    for guest in guests:
+        try:
+            if guest.name in named(target) or concerns(guest):
+                found.append(guest)
+        except ChyvesError as error:
+            host.terminal.warn(str(error))
+    return found
 
 
 @contextmanager

@@ -22,13 +22,31 @@ OWNED = (Column("owner", "Owner"), Column("property", "Property"), Column("value
 def get(host: Host, owner: Target, property: str) -> Table:
     """One property, or all, of each owner; one property of one owner as its bare value, for scripts."""
     holdings = Holdings.read(host)
-    sections = owned(holdings, owner)
+    sections, failed = _readable(holdings, owner)
     newer.warn(holdings, [guest for guest in map(holdings.guests.get, (s.owner for s in sections)) if guest])
     if property == "all":
-        return _table(sections, None)
-    table = _table(sections, property)
+        return replace(_table(sections, None), failed=failed)
+    table = replace(_table(sections, property), failed=failed)
     alone = owner in ("global", "defaults") or (len(owner) == 1 and len(named(owner)) == 1)
     return replace(table, columns=OWNED[2:], bare=True) if alone else table
+
+
+def _readable(holdings: Holdings, owner: Target) -> tuple[list[Section], str]:
+    """The sections of an owner that can be read, and what is told of others in the end; raises it where all cannot."""
+    if isinstance(owner, str) and owner != "all":
+        return owned(holdings, owner), ""
+    found: list[Section] = []
+    failed: list[ChyvesError] = []
+    for holding in holdings.find(owner):
+        try:
+            found.append(holding.properties)
+        except ChyvesError as error:
+            failed.append(error)
+    for before in failed[:-1]:
+        holdings.host.terminal.failed(before)
+    if failed and not found:
+        raise failed[-1]
+    return found, str(failed[-1]) if failed else ""
 
 
 def owned(holdings: Holdings, owner: Target) -> list[Section]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from chyves import __version__, names
@@ -17,6 +17,9 @@ from chyves.properties import DATASET_VERSION, GUEST_VERSION, Guest
 from chyves.section import PropertyError
 from chyves.values import NONE
 
+NOT_KNOWN = "?"
+"""Shown for what stands in a file that cannot be read; in JSON its key is missing."""
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -28,6 +31,17 @@ class Sight:
     state: running.Running | None
     vmm: bool
     crash: str | None = None
+
+
+class _NotKnown(ChyvesError):
+    """What a column would show stands in a file that cannot be read."""
+
+
+class _Unread(Guest):
+    """The properties of a guest whose file cannot be read: none is known, and no default takes its place."""
+
+    def get(self, name: str) -> str:
+        raise _NotKnown(name)
 
 
 Show = Callable[[Sight], tuple[Value, str | None]]
@@ -163,13 +177,25 @@ def _table(holdings: Holdings, flags: set[str]) -> Table:
         columns = (*columns, Column("size", "Size", right=True))
     rows = []
     for sight in _sights(holdings):
-        shown = {facet.column.key: facet.show(sight) for facet in facets}
-        values: Mapping[str, Value] = {"guest": sight.holding.name, **{key: value for key, (value, _) in shown.items()}}
+        values, texts = _seen(sight, facets)
         if "running" in values:
-            values = {**values, **_state_of(sight)}
-        texts = {key: text for key, (_, text) in shown.items() if text is not None}
+            values |= _state_of(sight)
         rows.append(Row(values, texts, tuple(_disks(sight.holding, with_size)) if with_disks else None))
     return Table("guests", columns, tuple(rows), cut="w" in flags, paged="l" in flags)
+
+
+def _seen(sight: Sight, facets: Iterable[Facet]) -> tuple[dict[str, Value], dict[str, str]]:
+    """What the columns show of a guest: values, and texts where those are not their own."""
+    values: dict[str, Value] = {"guest": sight.holding.name}
+    texts: dict[str, str] = {}
+    for facet in facets:
+        key = facet.column.key
+        try:
+            values[key], text = facet.show(sight)
+        except _NotKnown:
+            text = NOT_KNOWN
+        texts |= {} if text is None else {key: text}
+    return values, texts
 
 
 def _disks(holding: GuestHolding, with_size: bool) -> Iterable[Row]:
@@ -185,13 +211,15 @@ def _disks(holding: GuestHolding, with_size: bool) -> Iterable[Row]:
 
 
 def _sights(holdings: Holdings) -> Iterable[Sight]:
-    """Every guest whose properties can be read; the others are warned of."""
+    """Every guest; of those whose properties cannot be read, which are warned of, the rest is shown."""
     host = holdings.host
     recorded = set(running.recorded(host))
     vmms, crashed = running.vmms(host), crashes.noted(host)
-    for name, guest in holdings.each_properties(host.terminal.warn).items():
+    properties = holdings.each_properties(host.terminal.warn)
+    for name, holding in holdings.guests.items():
+        guest = properties.get(name) or _Unread(name, {})
         state = _state(host, name) if name in recorded else None
-        yield Sight(host, holdings.guests[name], guest, state, names.vm(name) in vmms, crashed.get(name))
+        yield Sight(host, holding, guest, state, names.vm(name) in vmms, crashed.get(name))
 
 
 def _state(host: Host, name: str) -> running.Running | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
 from chyves.guests import crashes, leftovers, prepare, revert, rollback, running
-from chyves.guests.each import each
+from chyves.guests.each import concerned, each
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
@@ -19,7 +19,7 @@ from chyves.host.undo import Undo
 from chyves.network.plan import Step, for_start, held_taps
 from chyves.network.taps import carry_out
 from chyves.pools.holdings import GuestHolding, Holdings
-from chyves.targets import Target, named
+from chyves.targets import Target
 
 
 def start(host: Host, guest: Target, iso: str | None = None) -> None:
@@ -27,13 +27,16 @@ def start(host: Host, guest: Target, iso: str | None = None) -> None:
     holdings = Holdings.read(host)
     wanted = holdings.find(guest)
     prepare.medium_path(holdings, iso)
-    wanted = [holding for holding in wanted if holding.name in named(guest) or _startable(host, holding)]
+    wanted = concerned(host, wanted, guest, lambda holding: _startable(host, holding))
     each(host, wanted, lambda holding: start_one(host, holding.name, iso))
 
 
 def _startable(host: Host, holding: GuestHolding) -> bool:
     """Whether there is anything to start for who did not name it: neither a template nor running already."""
-    return running.supervisor(host, holding.name) is None and not holding.properties.template
+    try:
+        return running.supervisor(host, holding.name) is None and not holding.properties.template
+    except ChyvesError:
+        return True  # whose file cannot be read: that is told when its turn comes
 
 
 def start_one(host: Host, name: str, iso: str | None = None) -> None:

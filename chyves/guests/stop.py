@@ -14,6 +14,7 @@ from chyves.host.machine import Host
 from chyves.host.signals import told
 from chyves.host.undo import Undo
 from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.properties import Guest
 from chyves.targets import Target, named
 
 PATIENCE = 10
@@ -59,7 +60,7 @@ def press(host: Host, name: str) -> int:
 
 
 def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
-    name, seconds = holding.name, holding.properties.stop_timeout
+    name, seconds = holding.name, _patience(holding)
     supervisor = running.supervisor(host, name) if pressed else press(host, name)
     with told(name, "its power button is pressed, so that it may still go off; see: chyves list"):
         host.terminal.say(1, f"{name}: stopping")
@@ -71,6 +72,16 @@ def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
     with Undo():
         free_rest(host, name)
     host.terminal.say(2, f"{name}: is off", logged=True)
+
+
+def _patience(holding: GuestHolding) -> int:
+    """Seconds that a guest is given; one whose file cannot be read any more can be stopped all the same."""
+    try:
+        return holding.properties.stop_timeout
+    except ChyvesError as error:
+        seconds = Guest(holding.name, {}).stop_timeout
+        holding.host.terminal.warn(f"{error}; {holding.name} is given {seconds} s to go off")
+        return seconds
 
 
 def free_rest(host: Host, name: str) -> None:

@@ -11,9 +11,10 @@ import chyves
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.guests.console import line_of
+from chyves.guests.each import concerned
 from chyves.host.machine import Host
 from chyves.pools.holdings import Holdings
-from chyves.targets import Target, named
+from chyves.targets import Target
 
 SESSION = "chyves"
 EXACT = f"={SESSION}"
@@ -30,7 +31,7 @@ def tmux(host: Host, guest: Target) -> None:
     session is only made. Raises ChyvesError.
     """
     wanted = Holdings.read(host).find(guest)
-    wanted = [it for it in wanted if it.name in named(guest) or it.properties.serial is not None]
+    wanted = concerned(host, wanted, guest, lambda holding: holding.properties.serial is not None)
     for holding in wanted:
         line_of(holding)
     if not wanted:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from chyves.errors import ChyvesError
 from chyves.guests import leftovers
-from chyves.guests.each import each
+from chyves.guests.each import concerned, each
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.pools.steps import GUEST_STEPS, additions, after
 from chyves.properties import GUEST_VERSION
-from chyves.targets import Target, named
+from chyves.targets import Target
 
 
 def upgrade(host: Host, guest: Target) -> None:
     """Bring guests up, each whole or not at all, also while they run; raises ChyvesError."""
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
-        wanted = [holding for holding in holdings.find(guest) if holding.name in named(guest) or is_old(holding)]
+        wanted = concerned(host, holdings.find(guest), guest, is_old)
         each(host, wanted, lambda holding: bring_up(holdings, holding))
 
 
 def is_old(holding: GuestHolding) -> bool:
-    """Whether a guest is of an older version than ours."""
-    return holding.properties.chyves_guest_version < GUEST_VERSION
+    """Whether a guest is of an older version than ours, or of one that is told when its turn comes."""
+    try:
+        return holding.properties.chyves_guest_version < GUEST_VERSION
+    except ChyvesError:
+        return True
 
 
 def bring_up(holdings: Holdings, holding: GuestHolding) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from chyves.bhyve.devices import shows_screen
 from chyves.errors import ChyvesError
 from chyves.guests import running
-from chyves.guests.each import each
+from chyves.guests.each import concerned, each
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
-from chyves.targets import Target, named
+from chyves.targets import Target
 
 ANYWHERE, HERE = "0.0.0.0", "127.0.0.1"
 
@@ -36,7 +36,7 @@ VIEWERS: dict[str, tuple[str, ...]] = {
 def vnc(host: Host, guest: Target) -> None:
     """Show the screens of running guests as uefi_vnc_client says; raises ChyvesError for one that has none."""
     wanted = Holdings.read(host).find(guest)
-    wanted = [it for it in wanted if it.name in named(guest) or _on_screen(host, it)]
+    wanted = concerned(host, wanted, guest, lambda holding: _on_screen(host, holding))
     each(host, wanted, lambda holding: _show(host, holding))
 
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, Denied
 from chyves.host.run import show
+
+LARGEST = 1 << 20
+"""Bytes of the largest file that is read as a whole: a hundred times what any of chyves has."""
 
 
 class Files:
     """Reads and changes files. Every failure is a ChyvesError that names the file and the reason."""
 
     def read(self, path: Path) -> str:
-        """The text of a file, which must be UTF-8."""
+        """The text of a regular file, which must be UTF-8; nothing is waited for, and no link is followed."""
         with _told(path, "cannot be read"):
-            data = path.read_bytes()
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            odd = ascii(data[error.start : error.end])[2:-1]
-            raise ChyvesError(f"{path}: line {line} is not UTF-8 text: it has {odd}; mend the line") from None
+            data = _bytes(path)
+        return text_of(data, path)
 
     def read_properties(self, path: Path) -> dict[str, str]:
         """The properties in a file of `name=value` lines; raises ChyvesError where it is not one."""
@@ -111,6 +111,43 @@ class Files:
             _replace(path, text.encode(), mode)
 
 
+def text_of(data: bytes, path: Path) -> str:
+    """The text that a file's bytes are; raises ChyvesError that names the line which is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        odd = ascii(data[error.start : error.end])[2:-1]
+        raise ChyvesError(f"{path}: line {line} is not UTF-8 text: it has {odd}; mend the line") from None
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file; raises OSError, also for what only looks like one: a pipe would be waited for."""
+    descriptor = _opened(path)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ChyvesError(f"{path}: is no regular file; put one in its place")
+        if status.st_size > LARGEST:
+            raise ChyvesError(f"{path}: is larger than {LARGEST} bytes, which no such file is; look at it")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """A file that is there, open for reading; what a link points to may be somebody else's, and is not told."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise ChyvesError(f"{path}: is a link, which is not followed; put a file in its place") from None
+        if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):
+            raise ChyvesError(f"{path}: is no regular file; put one in its place") from None
+        raise
+
+
 class DryFiles(Files):
     """Prints the changes of files, each as a line for sh, and still reads."""
 
@@ -168,7 +205,8 @@ def _told(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ChyvesError(f"{path}: {what}: {error.strerror}; see to that and try again") from None
+        kind = Denied if isinstance(error, PermissionError) else ChyvesError
+        raise kind(f"{path}: {what}: {error.strerror}; see to that and try again") from None
 
 
 def _replace(path: Path, data: bytes, mode: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ class Processes:
 
     def find(self, command: str) -> list[int]:
         """The processes whose whole command line an extended regular expression matches (pgrep(1))."""
-        return [int(pid) for pid in self.run.ask("pgrep", "-f", "-x", command, accept=(0, 1)).split()]
+        said = self.run.ask("pgrep", "-f", "-x", command, accept=(0, 1))
+        with _understood("pgrep", said):
+            return [_number(pid) for pid in said.split()]
 
     def usage(self, pids: Sequence[int]) -> dict[int, Usage]:
         """What processes have used, from one ps(1); one that has ended is left out."""
@@ -65,7 +68,10 @@ class Processes:
         columns = [word for name in ("pid", "time", "rss", "command") for word in ("-o", f"{name}=")]
         said = self.run.ask("ps", "-ww", *columns, "-p", ",".join(map(str, pids)), accept=(0, 1))
         lines = (line.split(maxsplit=3) for line in said.splitlines())
-        return {int(pid): Usage(_seconds(time), int(rss) * 1024, command) for pid, time, rss, command in lines}
+        with _understood("ps", said):
+            return {
+                _number(pid): Usage(_seconds(time), _number(rss) * 1024, command) for pid, time, rss, command in lines
+            }
 
     def signal(self, pid: int, number: int) -> bool:
         """Send a signal; False where the process has ended. Raises ChyvesError where it may not be sent."""
@@ -114,9 +120,27 @@ def wait_for_status(pid: int) -> int | None:
     return None
 
 
+@contextmanager
+def _understood(program: str, said: str) -> Iterator[None]:
+    """Tell in one sentence of an answer that is not of the form that the program has."""
+    try:
+        yield
+    except ValueError:
+        raise ChyvesError(f"{program}: answered {said[:200]!a}, which is not understood; run it by hand") from None
+
+
+def _number(text: str) -> int:
+    """A number in plain digits, and no other that int() takes; raises ValueError."""
+    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        raise ValueError(text)
+    return int(text)
+
+
 def _seconds(time: str) -> float:
-    """The seconds of ps(1)'s `minutes:seconds.hundredths`."""
+    """The seconds of ps(1)'s `minutes:seconds.hundredths`; raises ValueError for what has another form."""
     minutes, _, seconds = time.rpartition(":")
+    if not re.fullmatch(r"[0-9]*:?[0-9]+(\.[0-9]+)?", time, re.ASCII):
+        raise ValueError(time)
     return round(60 * int(minutes or 0) + float(seconds), 2)
 
 

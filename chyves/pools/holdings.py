@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from chyves import names
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, Denied
 from chyves.guests.choose import chosen
 from chyves.host.machine import Host
 from chyves.pools import newer
@@ -350,13 +351,17 @@ class Holdings:
         return self.primary.defaults_file
 
     def each_properties(self, warn: Callable[[str], None]) -> dict[str, Guest]:
-        """The properties of every guest whose file can be read; the others are warned of."""
-        found = {}
+        """The properties of every guest whose file can be read; the others are warned of, once for all secret ones."""
+        found, secret = {}, []
         for name, guest in self.guests.items():
             try:
                 found[name] = guest.properties
+            except Denied:
+                secret.append(name)
             except ChyvesError as error:
                 warn(str(error))
+        if secret:
+            warn(f"{', '.join(secret)}: root alone may read the properties, as there is a secret among them")
         return found
 
 
@@ -392,7 +397,7 @@ def _guests(host: Host, pools: Mapping[str, PoolHolding]) -> dict[str, list[Gues
 
 
 def _read(host: Host, path: Path) -> dict[str, str]:
-    return host.files.read_properties(path) if path.exists() else {}
+    return host.files.read_properties(path) if os.path.lexists(path) else {}
 
 
 def save(host: Host, section: Section, path: Path, mode: int = 0o644) -> None:

@@ -3,10 +3,11 @@
 
 PREFIX = /usr/local
 PYTHON = python3
+CASES = 1000000
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: what demo test lint bench man install deinstall installrc rcremove clean
+.PHONY: what demo test lint bench fuzz man install deinstall installrc rcremove clean
 
 what:	## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf 'make %-10s  %s\n' "$$target" "$$text"; done
@@ -34,6 +35,14 @@ bench:	## count processes and system calls of listings, and compare their time
 	@$(MAKE) -s $(VENV)/complete
 	@$(BIN)/python bench/run.py
 
+fuzz:	## try all that reads input with CASES cases, guided by coverage where atheris can be installed
+	@PYTHON=$(PYTHON) setup/packages test
+	@$(MAKE) -s $(VENV)/complete
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || \
+	    echo 'fuzz: atheris cannot be installed here; pip says why above'
+	@$(BIN)/python -m fuzz.run $(CASES)
+
 man:	## make man/chyves.8 from its frame and the tables, and build/chyves.8.html
 	@PYTHON=$(PYTHON) setup/packages test
 	@$(MAKE) -s $(VENV)/complete
@@ -57,7 +66,7 @@ rcremove:	## take away those scripts
 
 clean:	## take away what the other targets made in this checkout
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find chyves tests demo bench -name __pycache__ -prune -exec rm -rf {} +
+	find chyves tests demo bench fuzz -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/complete: setup.cfg setup/environment
 	@PYTHON=$(PYTHON) setup/environment $(VENV)

@@ -11,11 +11,11 @@ FREE = ("notes", "uefi_vnc_client_custom_cmd", "check_for_updates_unique_id")
 _FREE_DISK = re.compile(r"disk[0-9]+_notes")
 _TOLD = re.compile(rf"\b((?:disk[0-9]+_)?(?:{'|'.join(FREE)})=|disk[0-9]+ notes )(?![\s'-]*$).*", re.MULTILINE)
 _BEGIN = r"(?<![\w-])"
-"""Looked for at the beginning of words only: a try at every letter of a long one would take its length squared."""
+"""Looked for at the beginning of words only, and there once: a long word would else take the square of its length."""
 
-_SECRET = r"[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential)[\w-]*"
+_SECRET = r"(?>[\w-]*?(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential))[\w-]*+"
 _NAME = re.compile(_SECRET, re.IGNORECASE)
-_ASSIGNED = re.compile(rf"{_BEGIN}({_SECRET}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)", re.IGNORECASE)
+_ASSIGNED = re.compile(rf"{_BEGIN}({_SECRET}[\"']?[^\S\n]*[=:][^\S\n]*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)", re.IGNORECASE)
 _OPTION = re.compile(rf"{_BEGIN}(--?{_SECRET}\s+)([^\s-]\S*)", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://)[^\s/]*@")
 _QUERY = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://[^\s?]*\?)\S+")
@@ -31,6 +31,11 @@ def masked(text: str) -> str:
     ):
         text = pattern.sub(shown, text)
     return text
+
+
+def holds_secret(text: str) -> bool:
+    """Whether something in a text would be masked: then root alone may read the file that it is written to."""
+    return masked(text) != text
 
 
 def masked_value(name: str, value: str) -> str:

@@ -63,6 +63,9 @@ DEVICE = Match(
     "device[,option...]",
     "a bhyve device such as virtio-rnd or passthru,2/0/0, without blanks, quotes or %",
 )
+PASSWORD = Match(
+    r"[A-Za-z0-9._+@!^*-]{1,8}", "password", "1 to 8 letters, digits or . _ + @ ! ^ * -, as VNC has no more"
+)
 YES, ON = Flag(), Flag("on", "off")
 TEXT = Text()
 
@@ -479,6 +482,15 @@ class Guest(Section):
     uefi_vnc_mouse_type = Property(
         Choice(("ps2", "usb3")), "ps2", "The mouse that a VNC viewer moves.", example="usb3", inherited=True
     )
+    uefi_vnc_password = Property(
+        Maybe(PASSWORD),
+        "-",
+        "What a viewer must give to see the screen; made where uefi_vnc_ip lets others than this host reach it. "
+        "The file of a guest that has one is for root alone.",
+        example="Qx7eLm2k",
+        since="0.3.0",
+        unset=True,
+    )
     uefi_vnc_pause_until_client_connect = Property(
         YES, "no", "Wait with booting until a viewer connects.", example="yes", inherited=True
     )
@@ -498,6 +510,11 @@ class Guest(Section):
         example="nocache,sectorsize=512/4096",
         unset=True,
     )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this host itself can reach an IPv4 address of its own."""
+    return address.startswith("127.")
 
 
 class DefaultsOnly(Section):

@@ -25,7 +25,7 @@ from fuzz.lines import SECTIONS, every_row, value_words
 WHOLE = "serial=nmdm50\nuefi_firmware=x.fd\nuefi_vnc_port=5900\nnet_ifaces=tap50\n"
 """What begins the file of a guest that can start; a later line of a name wins."""
 NOWHERE = Path("/nonexistent")
-HOST = HostFacts(release=1403000, cpus=16, memory=64 << 30, unrestricted=True, iommu=True)
+HOST = HostFacts(release=1403000, cpus=16, memory=64 << 30, unrestricted=True, iommu=True, options=frozenset("k"))
 DISKS = (Disk("disk0", "/dev/zvol/zroot/chyves/guests/web1/disk0"), Disk("data.raw", "/chyves/web1/img/data.raw"))
 
 
@@ -84,6 +84,7 @@ def check_lines(made: Launch) -> None:
     """Both lines end with the guest's name as their one word that is no option, and no word has a line end in it."""
     for argv in filter(None, (made.loader, made.bhyve)):
         assert argv[-1] == names.vm("web1") and not any(c in word for word in argv for c in "\0\n\r")
+        assert not any(word.startswith("fbuf,") and "password=" in word for word in argv)
     options = Options(list(made.bhyve[1:]), "aehuwxACDHIMPSWYk:f:o:p:G:c:s:m:n:l:K:U:r:")
     with suppress(BadOption):
         given = list(options)

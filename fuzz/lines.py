@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 
@@ -127,10 +127,11 @@ def name(case: bytes) -> None:
     """A name that is accepted can be a dataset's, however deep chyves puts it, and a file's, and no option."""
     text = spoken(case, (*value_words(), "disk0", "img/", "tap50", "vale0:1", "@clean", "%", "nmdm"))
     above = f"{'p' * names.POOL_LENGTH}/chyves"
-    for check, dataset in (
+    checks: tuple[tuple[Callable[[str], str], str], ...] = (
         (names.new_guest, "{}/guests/.new/{}/.config@{}"),
         (names.resource, "{}/Firmware/.new-{}"),
-    ):
+    )
+    for check, dataset in checks:
         with suppress(ChyvesError):
             found = check(text)
             longest = dataset.format(above, found, "s" * 20)

@@ -42,6 +42,10 @@ def warnings(guest: Guest, facts: Facts) -> Iterable[str]:
     """What the user should know of a guest that starts all the same."""
     if not facts.console and not shows_screen(guest):
         yield f"{facts.name}: serial: is not set, so the guest has no console; set it to have one"
+    if shows_screen(guest) and guest.uefi_vnc_password is not None and "k" not in facts.host.options:
+        seen = "this bhyve takes it on its command line alone, where ps(1) shows it"
+        hide = "hide that from others with: sysctl security.bsd.see_other_uids=0"
+        yield f"{facts.name}: uefi_vnc_password: {seen}; {hide}"
     for tap in guest.net_ifaces:
         if tap.startswith("tap") and int(tap[3:]) not in guest.tap_mac:
             yield f"{facts.name}: {tap}: has no fixed address, and gets another when it moves; set {tap}_mac"

@@ -15,6 +15,7 @@ from chyves.properties import Guest
 from chyves.values import Address
 
 HOST_BRIDGE, SCREEN, MEDIUM, LPC = Address(0), Address(2), Address(3), Address(31)
+PASSWORD = "password="
 FILLER = "hostbridge"
 """Sits at function 0 of a slot whose own device there is gone: guests look no further where function 0 is empty."""
 
@@ -38,11 +39,13 @@ def launch(guest: Guest, facts: Facts, medium: str | None) -> Launch:
     checks.check(guest, facts, medium, where)
     wired = bargs.wires(guest) or passthru(guest)
     load = loading(guest, facts, medium, wired)
-    return Launch(load.argv, _bhyve(guest, facts, medium, where), load.files, tuple(checks.warnings(guest, facts)))
-
-
-def _bhyve(guest: Guest, facts: Facts, medium: str | None, where: dict[str, Address]) -> tuple[str, ...]:
     bus = _all(_fixed(guest, facts, medium), guest, facts, where)
+    bus, secret = _without_secrets(bus) if "k" in facts.host.options else (bus, "")
+    files = load.files | ({_secrets(facts): secret} if secret else {})
+    return Launch(load.argv, _bhyve(guest, facts, bus, secret != ""), files, tuple(checks.warnings(guest, facts)))
+
+
+def _bhyve(guest: Guest, facts: Facts, bus: dict[Address, str], secret: bool) -> tuple[str, ...]:
     slots = chain.from_iterable(("-s", f"{_slot(place)},{bus[place]}") for place in sorted(bus, key=_order))
     return (
         "bhyve",
@@ -54,8 +57,26 @@ def _bhyve(guest: Guest, facts: Facts, medium: str | None, where: dict[str, Addr
         *slots,
         *(("-l", f"com1,{console(guest, facts)}") if facts.console else ()),
         *(("-l", f"bootrom,{facts.firmware}") if guest.loader == "uefi" else ()),
+        *(("-k", _secrets(facts)) if secret else ()),
         names.vm(facts.name),
     )
+
+
+def _secrets(facts: Facts) -> str:
+    """The file from which bhyve reads what ps(1) shall not show."""
+    return f"{facts.scratch}/secrets.conf"
+
+
+def _without_secrets(bus: dict[Address, str]) -> tuple[dict[Address, str], str]:
+    """The devices without their passwords, and these as lines of bhyve_config(5), which bhyve adds to the devices."""
+    secrets = ""
+    found = dict(bus)
+    for place in sorted(bus, key=_order):
+        options = bus[place].split(",")
+        hidden = [option for option in options if options[0] == "fbuf" and option.startswith(PASSWORD)]
+        found[place] = ",".join(option for option in options if option not in hidden)
+        secrets += "".join(f"pci.0.{place.slot}.{place.function}.{option}\n" for option in hidden)
+    return found, secrets
 
 
 def _order(place: Address) -> tuple[int, int]:
@@ -80,7 +101,8 @@ def _fixed(guest: Guest, facts: Facts, medium: str | None) -> dict[Address, str]
 def _screen(guest: Guest) -> str:
     width, _, height = guest.uefi_vnc_res.partition("x")
     wait = ",wait" if guest.uefi_vnc_pause_until_client_connect else ""
-    return f"fbuf,tcp={guest.uefi_vnc_ip}:{guest.uefi_vnc_port},w={width},h={height}{wait}"
+    password = "" if guest.uefi_vnc_password is None else f",{PASSWORD}{guest.uefi_vnc_password}"
+    return f"fbuf,tcp={guest.uefi_vnc_ip}:{guest.uefi_vnc_port},w={width},h={height}{wait}{password}"
 
 
 def _all(fixed: dict[Address, str], guest: Guest, facts: Facts, where: dict[str, Address]) -> dict[Address, str]:

@@ -23,9 +23,8 @@ from chyves.guests.unique import Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import bridge_of, is_system, taps, with_member
-from chyves.pools.holdings import GuestHolding, Holdings, PoolHolding, save
+from chyves.pools.holdings import GUEST_FILE, GuestHolding, Holdings, PoolHolding, save
 from chyves.properties import Global, Guest
-from chyves.section import write_text
 
 MADE_ANEW = {".config": {"snapdir": "visible"}, "logs": {"compression": "on"}}
 """Datasets of a clone that are its own from the beginning, with their ZFS properties."""
@@ -205,7 +204,7 @@ def _make_anew(undo: Undo, host: Host, guest: Guest, new: str, directory: Path) 
     writable = template.OPEN if guest.template else {}
     for name, properties in MADE_ANEW.items():
         undo.do(partial(host.zfs.create, f"{new}/{name}", {**properties, **writable}))
-    undo.do(lambda: host.files.write(directory / ".config" / ".cfg", write_text(guest.text)))
+    undo.do(lambda: save(host, guest, directory / ".config" / GUEST_FILE))
     if guest.template:
         undo.do(lambda: host.zfs.set(new, template.CLOSED))
 

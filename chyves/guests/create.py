@@ -16,9 +16,8 @@ from chyves.guests.unique import Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import is_system, with_member
-from chyves.pools.holdings import Holdings, PoolHolding, save
+from chyves.pools.holdings import GUEST_FILE, Holdings, PoolHolding, save
 from chyves.properties import Defaults, Guest
-from chyves.section import write_text
 
 
 def create(host: Host, guest: Sequence[str], size: str | None = None, pool: str | None = None) -> None:
@@ -68,7 +67,7 @@ def _create(host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: 
             undo.do(lambda: host.zfs.create(f"{new}/logs", {"compression": "on"}))
             undo.do(lambda: host.zfs.create(f"{new}/img"))
             undo.do(lambda: host.zfs.create_volume(f"{new}/disk0", size, volume_properties(defaults)))
-            undo.do(lambda: host.files.write(directory / ".config" / ".cfg", write_text(guest.text)))
+            undo.do(lambda: save(host, guest, directory / ".config" / GUEST_FILE))
             changed = with_member(settings, defaults.bridge, *guest.net_ifaces)
             undo.do(
                 lambda: save(host, changed, holdings.globals_file) if changed.text != settings.text else None,

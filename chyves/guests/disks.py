@@ -55,7 +55,7 @@ def show_all(host: Host) -> Table:
 
 
 def _warn_of_hidden(holding: GuestHolding) -> None:
-    for sentence in holding.hidden_images():
+    for sentence in prepare.hidden_images(holding):
         holding.host.terminal.warn(sentence)
 
 

@@ -27,6 +27,7 @@ from chyves.guests.supervise import UP
 from chyves.guests.watch import HEEDED
 from chyves.host import children
 from chyves.host.machine import Host
+from chyves.masking import holds_secret
 from chyves.pools.holdings import Holdings
 from chyves.properties import Guest
 
@@ -67,7 +68,7 @@ class Life:
     def _note_holding(self) -> None:
         """Have in what is written down what the guest has of its properties and disks at its next boot."""
         guest, state = self.holding.properties, self.state
-        state.properties = dict(guest.text)
+        state.properties = {name: text for name, text in guest.text.items() if not holds_secret(f"{name}={text}")}
         state.disks = prepare.held_disks(self.holding)
         state.serial = guest.serial
         state.vnc_port = guest.uefi_vnc_port if guest.uefi_console_output == "vnc" else None
@@ -123,7 +124,9 @@ class Life:
             raise ChyvesError(f"{self.name}: nothing is written down of it")
         self._look_after(state)
         if state.properties:
-            self.holding.properties = Guest(self.name, state.properties)
+            now = self.holding.properties.text
+            secret = {name: text for name, text in now.items() if holds_secret(f"{name}={text}")}
+            self.holding.properties = Guest(self.name, state.properties | secret)
         self.seen_up = True
 
     def _heed_signals(self) -> None:

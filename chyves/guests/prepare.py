@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from chyves import names
 from chyves.bhyve.facts import Chassis, Disk, Facts
@@ -100,9 +101,9 @@ def without_disk(holdings: Holdings, holding: GuestHolding, disk: str) -> Guest:
     return placed(holdings, holding)
 
 
-def keep_slots(holdings: Holdings, holding: GuestHolding) -> None:
-    """Write down where the guest's devices sit, so that they sit there at every later start."""
-    before, after = holding.properties, placed(holdings, holding)
+def keep(holdings: Holdings, holding: GuestHolding, before: Guest) -> None:
+    """Write what a start adds to the properties that were read: where devices sit, so that they always sit there."""
+    after = placed(holdings, holding)
     together.write(holdings, [before], [after])
     holding.properties = after
 
@@ -110,6 +111,20 @@ def keep_slots(holdings: Holdings, holding: GuestHolding) -> None:
 def _same(one: str, other: str) -> bool:
     """Whether two paths are one disk, also where one of them is a link to it."""
     return one == other or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
+
+
+def hidden_images(holding: GuestHolding) -> Iterator[str]:
+    """A sentence for each dataset below img/ whose raw images cannot be seen there."""
+    top = f"{holding.dataset}/img"
+    for name, row in holding.rows.items():
+        if name != top and not name.startswith(f"{top}/"):
+            continue
+        place = Path(row["mountpoint"])
+        if row["type"] == "filesystem" and row.get("mounted") == "no":
+            yield f"{holding.name}: {name} is not mounted, so that its images are missing; use: zfs mount {name}"
+        elif row["type"] == "filesystem" and not place.is_relative_to(holding.mountpoint / "img"):
+            where = f"{name} is mounted at {place}, not below img/, so that its images are missing"
+            yield f"{holding.name}: {where}; use: zfs inherit mountpoint {name}"
 
 
 def held_disks(holding: GuestHolding) -> list[str]:
@@ -156,7 +171,7 @@ def preflight(holdings: Holdings, holding: GuestHolding) -> None:
 def refuse_used(holdings: Holdings, holding: GuestHolding, own_port: int | None = None) -> None:
     """Refuse disks, a serial line or a port that others hold now, but for the port that the guest itself has."""
     guest, name = holding.properties, holding.name
-    for sentence in holding.hidden_images():
+    for sentence in hidden_images(holding):
         raise ChyvesError(sentence)
     _refuse_held(holding, held_disks(holding))
     for _, path in holding.disks():

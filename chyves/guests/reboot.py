@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from chyves.errors import Busy, ChyvesError, Interrupted
-from chyves.guests import leftovers, prepare, reload, revert, running
+from chyves.guests import leftovers, prepare, reload, revert, running, screen
 from chyves.guests.journal import Journal
 from chyves.guests.reclaim import free_vmm
 from chyves.host.machine import Host
@@ -72,9 +72,10 @@ def _alone(host: Host, name: str, ending: Callable[[], bool]) -> Iterator[None]:
 def _ready(host: Host, holdings: Holdings, holding: GuestHolding, state: running.Running) -> None:
     """Check all as for a start, make the taps that came, and destroy those that went; raises ChyvesError."""
     free_vmm(host, holding.name)
+    read, holding.properties = holding.properties, screen.guarded(host, holding.properties)
     prepare.lines(holdings, holding, state.medium)
     prepare.preflight(holdings, holding)
-    prepare.keep_slots(holdings, holding)
+    prepare.keep(holdings, holding, read)
     interfaces = holding.properties.net_ifaces
     existing, before = host.interfaces.all(), state.taps
     steps = for_start(holding.name, interfaces, holdings.globals, existing)

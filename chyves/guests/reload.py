@@ -10,6 +10,7 @@ from chyves.guests import leftovers, prepare, running
 from chyves.guests.each import each
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.masking import holds_secret
 from chyves.network.plan import for_start
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
@@ -59,7 +60,9 @@ def _changes(holding: GuestHolding, state: running.Running) -> Iterator[str]:
     for name in sorted({*before.text, *after.text}):
         row = Guest.row(name)
         was, will = before.text.get(name, ""), after.text.get(name, "")
-        if row is not None and row.when is When.START and was != will:
+        if holds_secret(f"{name}={will}"):
+            yield f"{name}: is read again; it is a secret, so that nothing is written down of what it was"
+        elif row is not None and row.when is When.START and was != will:
             yield f"{name}: {was or '(not set)'} becomes {will or '(not set)'}"
     disks = prepare.held_disks(holding)
     yield from (f"{path} comes" for path in disks if path not in state.disks)

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from chyves.cli.assignments import assignments as parse_assignments
 from chyves.errors import ChyvesError, UsageError
-from chyves.guests import leftovers, running, template
+from chyves.guests import leftovers, running, screen, template
 from chyves.guests.create import uefi_additions
 from chyves.guests.get import owned
 from chyves.guests.order import refuse_ring
 from chyves.guests.unique import Unique, refuse_shared
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.masking import masked
 from chyves.network.plan import is_system, taps
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
@@ -97,6 +98,8 @@ def _changed(
             new = new.with_changes(added)
         if "net_ifaces" in clean:
             new = new.with_changes(_addresses(new.text, Unique.read(holdings)))
+        if screen.ASKED_FOR_BY.intersection(clean):
+            new = new.with_changes(screen.password(host, Guest(new.owner, new.text)))
     firmware = clean.get("uefi_firmware")
     if firmware and firmware != "-":
         holdings.resource("firmware", firmware)
@@ -218,4 +221,5 @@ def _write(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence
     for before, after in zip(old, new, strict=True):
         for name in sorted(set(after.text) | set(before.text)):
             if after.text.get(name) != before.text.get(name):
-                host.terminal.say(2, f"{after.owner}: {name}={after.text.get(name, '(not set)')}")
+                changed = masked(f"{name}={after.text[name]}") if name in after.text else f"{name}=(not set)"
+                host.terminal.say(2, f"{after.owner}: {changed}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
-from chyves.guests import crashes, leftovers, prepare, revert, rollback, running
+from chyves.guests import crashes, leftovers, prepare, revert, rollback, running, screen
 from chyves.guests.each import concerned, each
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
@@ -55,10 +55,11 @@ def start_one(host: Host, name: str, iso: str | None = None) -> None:
             holdings = Holdings.read(host)
             holding = holdings.guest(name)
         holdings.warn_of_unknown(holding)
+        before, holding.properties = holding.properties, screen.guarded(host, holding.properties)
         prepare.modules(holdings)
         launch = prepare.lines(holdings, holding, iso)
         prepare.preflight(holdings, holding)
-        prepare.keep_slots(holdings, holding)
+        prepare.keep(holdings, holding, before)
         for warning in launch.warnings:
             host.terminal.warn(warning)
         existing, interfaces = host.interfaces.all(), holding.properties.net_ifaces

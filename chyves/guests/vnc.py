@@ -12,7 +12,7 @@ from chyves.guests import running
 from chyves.guests.each import concerned, each
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
-from chyves.properties import Guest
+from chyves.properties import Guest, is_loopback
 from chyves.targets import Target
 
 ANYWHERE, HERE = "0.0.0.0", "127.0.0.1"
@@ -107,6 +107,9 @@ def _filled(word: str, place: Mapping[str, str]) -> str:
 def _print(guest: Guest, place: Mapping[str, str]) -> None:
     """Print where the screen is, and how to come there from elsewhere where it is shown to this host alone."""
     print(f"{place['guest']}: VNC at {place['ip']} port {place['port']}, {place['size']}", flush=True)
-    if guest.uefi_vnc_ip.startswith("127."):
+    if guest.uefi_vnc_password is not None:
+        read = f"chyves {place['guest']} get uefi_vnc_password"
+        print(f"{place['guest']}: it asks for a password; read it with: {read}", flush=True)
+    if is_loopback(guest.uefi_vnc_ip):
         tunnel = f"ssh -L {place['port']}:{place['ip']}:{place['port']} {os.uname().nodename}"
         print(f"{place['guest']}: from elsewhere: {tunnel}, and a viewer on 127.0.0.1 port {place['port']}", flush=True)

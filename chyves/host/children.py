@@ -21,7 +21,7 @@ def spawn(run: Runner, argv: Sequence[str], output: Path) -> int:
     It gets a process group of its own, so that a signal for this process is not one for it. Raises ChyvesError when
     the program is not installed.
     """
-    where = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    where = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.posix_spawn(

@@ -17,6 +17,12 @@ LARGEST = 1 << 20
 """Bytes of the largest file that is read as a whole: a hundred times what any of chyves has."""
 
 
+ANY, SECRET = 0o7777, 0o600
+"""What may be in the mode of a file: without a secret, and with one."""
+OTHERS = 0o027
+"""What may not be in the mode of a directory that has a secret in it."""
+
+
 class Files:
     """Reads and changes files. Every failure is a ChyvesError that names the file and the reason."""
 
@@ -35,11 +41,14 @@ class Files:
     def write(self, path: Path, text: str, mode: int = 0o644) -> None:
         """Write a file whole: after a failure or a power cut the old file is there, or the new one, never a part.
 
-        A file that exists keeps its mode and owner. A link is refused: what it points to would stay as it is.
+        A file that exists keeps its mode and owner, but for this: what has a secret in it (chyves.masking) is for its
+        owner alone. A link is refused: what it points to would stay as it is.
         """
+        from chyves.masking import holds_secret
+
         if path.is_symlink():
             raise ChyvesError(f"{path}: is a link, which is not written through; put a file in its place")
-        self._put(path, text, mode)
+        self._put(path, text, mode, SECRET if holds_secret(text) else ANY)
 
     def write_properties(self, path: Path, properties: Mapping[str, str], mode: int = 0o644) -> None:
         """Write a file of `name=value` lines, sorted by name."""
@@ -80,14 +89,11 @@ class Files:
 
     def resize(self, path: Path, size: int) -> None:
         """Give a file this many bytes; what is added is zeroes that take no room, what is behind it is lost."""
-        with _told(path, "cannot be resized"), path.open("r+b", buffering=0) as file:
-            file.truncate(size)
-            os.fsync(file.fileno())
-
-    def append(self, path: Path, text: str) -> None:
-        """Add text to the end of a file, which is made where it is missing."""
-        with _told(path, "cannot be written"), path.open("ab", buffering=0) as file:
-            _write(file.fileno(), text.encode())
+        with _told(path, "cannot be resized"):
+            descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with open(descriptor, "r+b", buffering=0) as file:
+                file.truncate(size)
+                os.fsync(descriptor)
 
     def forbid(self, path: Path, bits: int) -> None:
         """Take bits out of the mode of a file or directory; a link is not followed."""
@@ -106,9 +112,9 @@ class Files:
         with _told(path, "cannot get another owner"):
             os.chown(path, uid, -1, follow_symlinks=False)
 
-    def _put(self, path: Path, text: str, mode: int) -> None:
+    def _put(self, path: Path, text: str, mode: int, among: int) -> None:
         with _told(path, "cannot be written"):
-            _replace(path, text.encode(), mode)
+            _replace(path, text.encode(), mode, among)
 
 
 def text_of(data: bytes, path: Path) -> str:
@@ -134,6 +140,24 @@ def _bytes(path: Path) -> bytes:
             return file.read(LARGEST + 1)
     finally:
         os.close(descriptor)
+
+
+def opened_to_add(path: Path, mode: int) -> int:
+    """A regular file, made where it is missing, open to add to; raises OSError.
+
+    Nothing is waited for, and neither the file nor its directory may be a link: somebody else than root may be allowed
+    to write in a guest's dataset, and shall not have root write elsewhere.
+    """
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, mode, dir_fd=directory)
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return descriptor
 
 
 def _opened(path: Path) -> int:
@@ -175,13 +199,12 @@ class DryFiles(Files):
         """Print the line that gives the file to the user."""
         show(["chown", "-h", str(uid), str(path)])
 
-    def append(self, path: Path, text: str) -> None:
-        """Print the line that adds to the file."""
-        show(_printf(text), f">> {_quoted(path)}")
-
-    def _put(self, path: Path, text: str, mode: int) -> None:
+    def _put(self, path: Path, text: str, mode: int, among: int) -> None:
+        if among != ANY:
+            # The printf of sh is no process of its own, so that ps(1) does not show what it writes.
+            show(["install", "-m", f"{mode & among:o}", "/dev/null", str(path)])
         show(_printf(text), f"> {_quoted(path)}")
-        if mode != 0o644 and not path.exists():
+        if mode != 0o644 and among == ANY and not path.exists():
             show(["chmod", f"{mode:o}", str(path)])
 
 
@@ -209,10 +232,10 @@ def _told(path: Path, what: str) -> Iterator[None]:
         raise kind(f"{path}: {what}: {error.strerror}; see to that and try again") from None
 
 
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    """Write a new file beside the old one and put it in its place."""
+def _replace(path: Path, data: bytes, mode: int, among: int) -> None:
+    """Write a new file beside the old one and put it in its place; its mode is what it had, or `mode`, of `among`."""
     try:
-        old = path.stat()
+        old = path.lstat()
     except FileNotFoundError:
         old = None
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -221,7 +244,7 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
     try:
         try:
             _write(descriptor, data)
-            os.fchmod(descriptor, old.st_mode & 0o7777 if old else mode)
+            os.fchmod(descriptor, (old.st_mode & 0o7777 if old else mode) & among)
             if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
                 _keep_owner(descriptor, old)
             os.fsync(descriptor)

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from chyves.host.files import opened_to_add
 from chyves.masking import masked
 
 
@@ -27,11 +28,7 @@ class Log:
         now = time.localtime()
         head = f"{time.strftime('%Y-%m-%dT%H:%M:%S%z', now)} - [{level}] - "
         try:
-            descriptor = os.open(
-                directory / time.strftime("%Y%m.log", now),
-                os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW,
-                0o644,
-            )
+            descriptor = opened_to_add(directory / time.strftime("%Y%m.log", now), 0o644)
             try:
                 for line in text.splitlines() or [""]:
                     os.write(descriptor, f"{head}{plain(masked(line))}\n".encode())

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from chyves.host.files import opened_to_add
+
 
 class RotatedFile:
     """Takes bytes as they come; a disk that is full or gone costs bytes, and nobody who writes is held up by it.
@@ -50,8 +52,7 @@ class RotatedFile:
             data = data[done:]
 
     def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(self.path, flags, 0o600)
+        self._descriptor = opened_to_add(self.path, 0o600)
         self._length = os.fstat(self._descriptor).st_size
 
     def _rotate(self) -> None:

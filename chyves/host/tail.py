@@ -15,6 +15,10 @@ Files = Callable[[], Sequence[Path]]
 """Gives the files that are one log, the oldest first."""
 
 
+READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+"""What a link points to is no log, and a pipe is not waited for."""
+
+
 def last_lines(files: Sequence[Path], count: int) -> list[str]:
     """The last lines of several files that are one log, the oldest file first. Raises OSError."""
     found: list[str] = []
@@ -28,7 +32,7 @@ def last_lines(files: Sequence[Path], count: int) -> list[str]:
 def _last_lines(path: Path, count: int) -> list[str]:
     """The last lines of one file, which is read from its end; a file that is just gone has none."""
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, READING), "rb") as file:
             place, data = file.seek(0, os.SEEK_END), b""
             while place and data.count(b"\n") <= count:
                 step = min(BLOCK, place)
@@ -93,7 +97,7 @@ class _Reader:
             os.close(self._descriptor)
             self._descriptor = None
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open(path, READING)
         except FileNotFoundError:
             self.identity = None
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +25,7 @@ UNINSTALLED = f".{DATASET}-old"
 
 RESOURCES = {"iso": "ISO", "firmware": "Firmware"}
 NULL_ISO = "null.iso"
+GUEST_FILE = ".cfg"
 MOVING = "chyves:moving"
 """The mark of a guest that has come from another pool, until it has gone there (chyves.guests.arrival)."""
 
@@ -127,7 +128,7 @@ class GuestHolding:
     @property
     def file(self) -> Path:
         """The file of its properties."""
-        return self.pool.place(f"{self.dataset}/.config") / ".cfg"
+        return self.pool.place(f"{self.dataset}/.config") / GUEST_FILE
 
     @property
     def logs(self) -> Path:
@@ -149,19 +150,6 @@ class GuestHolding:
         """Its raw images: every regular file below img/, by path."""
         below = self.mountpoint / "img"
         return sorted(path for path in below.rglob("*") if path.is_file() and not path.is_symlink())
-
-    def hidden_images(self) -> Iterator[str]:
-        """A sentence for each dataset below img/ whose raw images cannot be seen there."""
-        top = f"{self.dataset}/img"
-        for name, row in self.rows.items():
-            if name != top and not name.startswith(f"{top}/"):
-                continue
-            place = Path(row["mountpoint"])
-            if row["type"] == "filesystem" and row.get("mounted") == "no":
-                yield f"{self.name}: {name} is not mounted, so that its images are missing; use: zfs mount {name}"
-            elif row["type"] == "filesystem" and not place.is_relative_to(self.mountpoint / "img"):
-                where = f"{name} is mounted at {place}, not below img/, so that its images are missing"
-                yield f"{self.name}: {where}; use: zfs inherit mountpoint {name}"
 
     def disks(self) -> list[tuple[str, Path]]:
         """Names and places of its disks in the order that bhyve gets them: raw images, then volumes."""
@@ -400,6 +388,12 @@ def _read(host: Host, path: Path) -> dict[str, str]:
     return host.files.read_properties(path) if os.path.lexists(path) else {}
 
 
-def save(host: Host, section: Section, path: Path, mode: int = 0o644) -> None:
-    """Write a section's file, whole or not at all."""
-    host.files.write_properties(path, section.text, mode)
+def save(host: Host, section: Section, path: Path) -> None:
+    """Write a section's file, whole or not at all; what has a secret in it is for root alone."""
+    from chyves.host.files import OTHERS
+    from chyves.masking import holds_secret
+
+    host.files.write_properties(path, section.text)
+    secret = any(holds_secret(f"{name}={text}") for name, text in section.text.items())
+    if path.name == GUEST_FILE and secret and path.parent.is_dir() and path.parent.stat().st_mode & OTHERS:
+        host.files.forbid(path.parent, OTHERS)

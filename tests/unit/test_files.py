@@ -164,10 +164,8 @@ def test_a_file_of_properties_names_itself_and_the_line(tmp_path: Path, files: F
         files.read_properties(tmp_path / ".cfg")
 
 
-def test_append_and_remove(tmp_path: Path, files: Files) -> None:
-    files.append(tmp_path / "file", "one\n")
-    files.append(tmp_path / "file", "two\n")
-    assert files.read(tmp_path / "file") == "one\ntwo\n"
+def test_what_is_removed_need_not_be_there(tmp_path: Path, files: Files) -> None:
+    files.write(tmp_path / "file", "one\n")
     files.remove(tmp_path / "file")
     files.remove(tmp_path / "file")
     assert os.listdir(tmp_path) == []
@@ -196,12 +194,12 @@ def test_a_dry_run_changes_nothing_and_its_lines_do(tmp_path: Path, capsys: pyte
     dry = DryFiles()
     dry.make_directory(tmp_path / "a b" / "c", 0o700)
     dry.write_properties(tmp_path / "a b" / "c" / ".cfg", {"cpu": "1"}, 0o600)
-    dry.append(tmp_path / "a b" / "c" / ".cfg", "ram=1G\n")
+    dry.write_properties(tmp_path / "a b" / "secret", {"uefi_vnc_password": "Qx7eLm2k"})
     dry.remove(tmp_path / "old")
     assert os.listdir(tmp_path) == ["old"]
     lines = capsys.readouterr().out
     subprocess.run(["/bin/sh", "-ec", lines], check=True)
     assert os.listdir(tmp_path) == ["a b"]
     made = tmp_path / "a b" / "c" / ".cfg"
-    assert made.read_text() == "cpu=1\nram=1G\n"
-    assert (mode(made.parent), mode(made)) == (0o700, 0o600)
+    assert made.read_text() == "cpu=1\n"
+    assert (mode(made.parent), mode(made), mode(tmp_path / "a b" / "secret")) == (0o700, 0o600, 0o600)

@@ -71,12 +71,22 @@ def facts(holdings: Holdings, holding: GuestHolding) -> Facts:
 def _firmware(holdings: Holdings, guest: Guest) -> str | None:
     if guest.loader != "uefi" or guest.uefi_firmware is None:
         return None
-    return str(holdings.resource("firmware", guest.uefi_firmware))
+    return _own_file(holdings, "firmware", guest.uefi_firmware)
+
+
+def _own_file(holdings: Holdings, kind: str, name: str) -> str:
+    """The file of a resource; raises ChyvesError for a link, which whoever may write there could lead anywhere."""
+    path = holdings.resource(kind, name)
+    if path.is_symlink():
+        raise ChyvesError(
+            f"{name}: {path} is a link, which may lead to what is no image; put the file itself in its place"
+        )
+    return str(path)
 
 
 def medium_path(holdings: Holdings, medium: str | None) -> str | None:
     """Where the image that a guest starts with is; raises ChyvesError where there is none of the name."""
-    return None if medium is None else str(holdings.resource("iso", medium))
+    return None if medium is None else _own_file(holdings, "iso", medium)
 
 
 def lines(holdings: Holdings, holding: GuestHolding, medium: str | None) -> Launch:

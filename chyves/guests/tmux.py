@@ -75,12 +75,13 @@ def _window(host: Host, name: str, begin: bool) -> list[list[str]]:
     # A server that runs already gives its windows its own environment.
     own = [f"-e{key}={value}" for key, value in host.run.user.items() if key.startswith("CHYVES_")]
     shell = host.run.user.get("SHELL", "/bin/sh")
-    join = f"{shlex.join((*_program(), name, 'console'))}; exec {shlex.quote(shell)}"
+    called = ("--", name) if name.startswith("-") else (name,)  # as 0.2.0 allowed
+    join = f"{shlex.join((*_program(), *called, 'console'))}; exec {shlex.quote(shell)}"
     typed = "log -f" if running.living(host, name) else "start"
     return [
         [*make, *own, "-n", name, shell],
         ["split-window", "-h", "-t", CURRENT, *own, join],
-        ["send-keys", "-t", f"{CURRENT}.{{left}}", "-l", f"chyves {name} {typed} "],
+        ["send-keys", "-t", f"{CURRENT}.{{left}}", "-l", f"chyves {shlex.join(called)} {typed} "],
     ]
 
 

@@ -109,7 +109,7 @@ def _print(guest: Guest, place: Mapping[str, str]) -> None:
     print(f"{place['guest']}: VNC at {place['ip']} port {place['port']}, {place['size']}", flush=True)
     if guest.uefi_vnc_password is not None:
         read = f"chyves {place['guest']} get uefi_vnc_password"
-        print(f"{place['guest']}: it asks for a password; read it with: {read}", flush=True)
+        print(f"{place['guest']}: its password: {read}", flush=True)
     if is_loopback(guest.uefi_vnc_ip):
         tunnel = f"ssh -L {place['port']}:{place['ip']}:{place['port']} {os.uname().nodename}"
         print(f"{place['guest']}: from elsewhere: {tunnel}, and a viewer on 127.0.0.1 port {place['port']}", flush=True)

@@ -143,7 +143,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def opened_to_add(path: Path, mode: int) -> int:
-    """A regular file, made where it is missing, open to add to; raises OSError.
+    """A file, made where it is missing, open to add to; raises OSError.
 
     Nothing is waited for, and neither the file nor its directory may be a link: somebody else than root may be allowed
     to write in a guest's dataset, and shall not have root write elsewhere.
@@ -154,9 +154,9 @@ def opened_to_add(path: Path, mode: int) -> int:
         descriptor = os.open(path.name, flags, mode, dir_fd=directory)
     finally:
         os.close(directory)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is a pipe")
     return descriptor
 
 

@@ -61,6 +61,6 @@ def _say_defaults(host: Host, changes: dict[str, str], address: str) -> None:
         )
     if address == "0.0.0.0":
         host.terminal.warn(
-            "defaults: uefi_vnc_ip: 0.0.0.0 shows the screens of new guests to whoever reaches this host; "
-            "to see them on this host alone: chyves defaults set uefi_vnc_ip=127.0.0.1"
+            "defaults: uefi_vnc_ip: 0.0.0.0 shows the screens of new guests to whoever reaches this host and has their "
+            "passwords; to see them on this host alone: chyves defaults set uefi_vnc_ip=127.0.0.1"
         )

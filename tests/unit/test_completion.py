@@ -98,7 +98,7 @@ def offer(line: str) -> set[str]:
         ("web1 get stop", {"stop_timeout"}),
         ("web1 get al", {"all"}),
         ("global get stdout", {"stdout_level"}),
-        ("web1 unset ", {"eject_iso_on_n_reboot", "pcidev_0"}),
+        ("web1 unset ", {"eject_iso_on_n_reboot", "pcidev_0", "uefi_vnc_password"}),
         ("web1 get disk", {"disk0_notes"}),
         ("global get bridge", {"bridge0_tap_members"}),
         ("web1 set disk", set()),

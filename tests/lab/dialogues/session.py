@@ -10,7 +10,7 @@
     + one that has come
 
 A line is given to sh in a directory of its own, with the lab's programs in PATH and the lab's directory in $LAB. What
-differs from run to run is written as <lab>, <uuid>, <mac>, <pid>, <guid>, <date>, <version>.
+differs from run to run is written as <lab>, <uuid>, <mac>, <pid>, <guid>, <date>, <version>, <password>.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ def _regular(said: str) -> str:
         (r"\b58:9c:fc(:[0-9a-f]{2}){3}\b", "<mac>"),
         (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\.?\d\d)?\b", "<date>"),
         (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\b", "<date>"),
+        (r"(?<=uefi_vnc_password=)[A-Za-z0-9]{8}\b", "<password>"),
         (re.escape(chyves.__version__), "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),
         (rf"(?m)(?<=[ \t])({ROLES})([ \t]+)\d+([ \t]+)\d+:[\d.]+([ \t]+)[\d.]+[KMG]?\b", r"\1\2<pid>\3<cpu>\4<memory>"),

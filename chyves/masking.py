@@ -38,9 +38,14 @@ def holds_secret(text: str) -> bool:
     return masked(text) != text
 
 
+def secret_named(name: str) -> bool:
+    """Whether a property's value is a secret by its name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def masked_value(name: str, value: str) -> str:
     """The value of a property, masked whole where nobody knows what is in it."""
-    whole = name in FREE or _FREE_DISK.fullmatch(name) or _NAME.fullmatch(name)
+    whole = name in FREE or _FREE_DISK.fullmatch(name) or secret_named(name)
     return MASK if whole and value not in ("", "-") else masked(value)
 
 

@@ -33,7 +33,10 @@ class PropertyError(ChyvesError):
     """A value is not what its property can be."""
 
     def __init__(self, owner: str, name: str, value: str, right: str) -> None:
-        super().__init__(f"{owner}: {name}: {shown(value)} is not possible; give {right}")
+        from chyves.masking import secret_named
+
+        told = "this" if secret_named(name) else shown(value)  # also in the logs
+        super().__init__(f"{owner}: {name}: {told} is not possible; give {right}")
 
 
 class UnknownProperty(ChyvesError):

@@ -154,7 +154,7 @@ def _regular(said: str) -> str:
         (r"\b58:9c:fc(:[0-9a-f]{2}){3}\b", "<mac>"),
         (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\.?\d\d)?\b", "<date>"),
         (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\b", "<date>"),
-        (r"(?<=uefi_vnc_password=)[A-Za-z0-9]{8}\b", "<password>"),
+        (r"(?<=password=)[A-Za-z0-9]{8}\b", "<password>"),
         (re.escape(chyves.__version__), "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),
         (rf"(?m)(?<=[ \t])({ROLES})([ \t]+)\d+([ \t]+)\d+:[\d.]+([ \t]+)[\d.]+[KMG]?\b", r"\1\2<pid>\3<cpu>\4<memory>"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
+from itertools import cycle
 
 from chyves.errors import ChyvesError
 from chyves.host.facts import options
@@ -11,11 +12,11 @@ from chyves.host.interfaces import parse
 from chyves.host.kernel import Kernel
 from chyves.host.processes import Processes
 from chyves.host.run import Runner
-from chyves.host.zfs import Zfs
+from chyves.host.zfs.zfs8 import Zfs8
 from fuzz.cases import spoken
 
 ZFS_WORDS = (
-    *("\t", "\n", "destroy\t", "reclaim\t", "@clean", "#", "/", "-"),
+    *("\t", "\n", "\f", "destroy\t", "reclaim\t", "@clean", "#", "/", "-"),
     *"zroot zroot/chyves zroot/chyves/guests/web1 on off filesystem volume".split(),
     *"1024 name type mountpoint mounted yes no none legacy /zroot/chyves ONLINE".split(),
 )
@@ -30,25 +31,25 @@ PS_WORDS = ("\n", " ", "1234", "0:01.25", "4:", "root", "bhyve: chy-web1", "S+",
 
 
 class Answers(Runner):
-    """A host whose programs all answer the same."""
+    """A host whose programs answer one after the other what stands between form feeds, and then all over again."""
 
-    def __init__(self, answer: str) -> None:
+    def __init__(self, answers: str) -> None:
         super().__init__({}, "")
-        self.answer = answer
+        self.answers = cycle(answers.split("\f"))
 
     def ask(self, *argv: str, accept: Collection[int] = (0,), timeout: float = 60) -> str:
-        """That answer."""
-        return self.answer
+        """The next answer."""
+        return next(self.answers)
 
     def probe(self, *argv: str, timeout: float = 10) -> tuple[int, str]:
-        """That answer."""
-        return 0, self.answer
+        """The next answer."""
+        return 0, next(self.answers)
 
 
 def zfs(case: bytes) -> None:
     """What zfs answers is rows of what was asked for, or a ChyvesError."""
-    answers = Zfs(Answers(spoken(case, ZFS_WORDS)))
-    columns = ("name", "type", "mountpoint")
+    answers = Zfs8(Answers(spoken(case, ZFS_WORDS)))
+    columns = ("name", "type", "mountpoint", "chyves:moving")
     with suppress(ChyvesError):
         for row in answers.list("zroot/chyves", properties=columns, recursive=True):
             assert tuple(row) == columns and row["name"].startswith("zroot/chyves")

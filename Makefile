@@ -30,10 +30,11 @@ lint:	## linters, types, rings, shell scripts and the manual
 	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d periodic .ci tests)
 	mandoc -T lint -W warning man/chyves.8
 
-bench:	## count processes and system calls of listings, and compare their time
+bench:	## count processes and system calls of listings, compare their time, and weigh supervisors
 	@PYTHON=$(PYTHON) setup/packages lab bench
 	@$(MAKE) -s $(VENV)/complete
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/supervisor.py
 
 fuzz:	## try all that reads input with CASES cases, guided by coverage where atheris can be installed
 	@PYTHON=$(PYTHON) setup/packages test

@@ -161,12 +161,14 @@ class Life:
         while not self.programs.ending:
             guest = self.holding.properties
             following = policy.after(status, guest, self.state.crashes, time.monotonic())
-            if not self._prepare(following, status):
-                return
             try:
+                if not self._prepare(following, status):
+                    return
                 status = self._boot()
-            except BootFailed as error:
-                if guest.on_crash != "restart" or self.programs.ending:
+            except ChyvesError as error:
+                if self.programs.ending:
+                    raise
+                if not isinstance(error, BootFailed) or guest.on_crash != "restart":
                     self._note_crash("did not boot again")
                     raise
                 self._tell(1, f"failed: {error}")
@@ -184,11 +186,11 @@ class Life:
         if following.act is Act.KEEP:
             self._pause(None)
             return False
-        if status == policy.REBOOT:
-            self._rebooted()
-        else:
+        if status != policy.REBOOT:
             free_vmm(self.host, self.name)
             self._pause(following.delay)
+        if not following.crash:
+            self._rebooted()
         self.state.crash = None
         if not self.programs.ending:
             self._read_again()
@@ -245,7 +247,7 @@ class Life:
                 self._remember()
 
     def _rebooted(self) -> None:
-        """Count a reboot, and take the medium out when it was the last with it."""
+        """Count a boot that the guest wanted, and take the medium out when it was the last with it."""
         self.state.reboots += 1
         own = self.holding.properties.eject_iso_on_n_reboot
         limit = self.holdings.globals.eject_iso_on_n_reboot if own is None else own

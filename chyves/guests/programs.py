@@ -34,6 +34,7 @@ class Programs:
         """Run the loader to its end; its status, or None where it was ended after so many seconds (0: never)."""
         self.up = False
         pid = self.state.loader = self._spawn(line)
+        running.write(self.host, self.name, self.state)
         ended = self.host.processes.wait_for_end(pid, seconds or None)
         if not ended:
             children.send(pid, signal.SIGKILL)

@@ -19,6 +19,9 @@ from chyves.targets import Target
 PATIENCE = 10
 """Seconds that a killed process is given to be gone."""
 
+UNKILLABLE = "cannot be killed; what it holds stays taken until the kernel lets it end; see: procstat -kk {}"
+"""What is said of a process that sleeps in the kernel, where no signal reaches it."""
+
 
 def reclaim(host: Host, guest: Target) -> None:
     """Free what guests that do not run have left in the kernel; refuses one that runs."""
@@ -53,11 +56,15 @@ def _left_taps(host: Host, holding: GuestHolding) -> list[str]:
     return []
 
 
-def clear(host: Host, name: str, state: running.Running | None) -> None:
-    """End the programs of a guest that has no supervisor, and free what it held; raises ChyvesError."""
+def clear(host: Host, name: str, state: running.Running | None, patience: float = PATIENCE) -> None:
+    """End the programs of a guest that has no supervisor, and free what it held; raises ChyvesError.
+
+    Nothing is freed that a program still has which cannot be ended.
+    """
     for pid in () if host.dry else running.orphans(host, name):
         host.processes.signal(pid, signal.SIGKILL)
-        host.processes.wait_for_end(pid, PATIENCE)
+        if not host.processes.wait_for_end(pid, patience):
+            raise ChyvesError(f"{name}: process {pid} {UNKILLABLE.format(pid)}")
     free(host, name, state)
 
 

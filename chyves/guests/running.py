@@ -147,9 +147,16 @@ def forget(host: Host, guest: str) -> None:
 
 
 def bhyve_lives(host: Host, guest: str, state: Running) -> bool:
-    """Whether the bhyve process that was written down is still that one, and not only waits to be collected."""
+    """Whether the bhyve process that was written down is still that one, and not only waits to be collected.
+
+    When it began, ps(1) tells by the host's clock, and otherwise once that was set: then its title says what it is.
+    """
     pid = state.bhyve
-    return pid is not None and host.processes.alive(pid) and host.processes.identity(pid) == state.identity
+    if pid is None or not host.processes.alive(pid):
+        return False
+    if host.processes.identity(pid) == state.identity:
+        return True
+    return (host.processes.title(pid) or "").partition(" (")[0] == f"bhyve: {names.vm(guest)}"
 
 
 def living(host: Host, guest: str) -> Running | None:

@@ -9,7 +9,7 @@ from chyves.errors import Busy, ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
 from chyves.guests.leftovers import settle_guest
-from chyves.guests.reclaim import clear
+from chyves.guests.reclaim import UNKILLABLE, clear
 from chyves.host.machine import Host
 from chyves.host.signals import told
 from chyves.host.undo import Undo
@@ -116,7 +116,7 @@ def _pull(host: Host, name: str, state: running.Running | None, supervisor: int 
     if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, patience):
         _kill(host, name, supervisor, patience)
     if running.supervisor(host, name) is None or host.dry:
-        clear(host, name, running.read(host, name))
+        clear(host, name, running.read(host, name), patience)
     host.terminal.say(2, f"{name}: is off", logged=True)
 
 
@@ -130,13 +130,17 @@ def _power_off(host: Host, name: str) -> None:
 
 
 def _kill(host: Host, name: str, supervisor: int, patience: float) -> None:
-    """Kill what did not end: a loader or bhyve first, then the supervisor itself."""
+    """Kill what did not end: a loader or bhyve first, then the supervisor itself, unless that has these to wait for."""
     state = running.read(host, name)
-    for pid in (state.loader, state.bhyve) if state else ():
-        if pid is not None:
-            host.processes.signal(pid, signal.SIGKILL)
+    found = {"the loader": state.loader, "bhyve": state.bhyve} if state else {}
+    programs = {what: pid for what, pid in found.items() if pid is not None}
+    for pid in programs.values():
+        host.processes.signal(pid, signal.SIGKILL)
     if host.processes.wait_for_end(supervisor, patience):
         return
+    for what, pid in programs.items():
+        if host.processes.alive(pid):
+            raise ChyvesError(f"{name}: {what}, process {pid}, {UNKILLABLE.format(pid)}")
     host.processes.signal(supervisor, signal.SIGKILL)
     if not host.processes.wait_for_end(supervisor, patience):
         raise ChyvesError(f"{name}: process {supervisor} cannot be ended; see: ps -l -p {supervisor}")

@@ -58,7 +58,7 @@ class Choice:
         found: dict[int, Dataset] = {}
         if not operands:
             for pool in datasets.select(state, "WHERE name IN (SELECT name FROM pool WHERE NOT exported)"):
-                self._take(pool, None, found)
+                self._take(pool, most, found)
         for operand in operands:
             try:
                 self._take(self._open(operand), most, found)

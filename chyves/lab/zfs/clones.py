@@ -99,6 +99,10 @@ def _promote(state: State, branch: Dataset) -> None:
         if datasets.find(state, name):
             text = f"conflicting snapshot '{names.tag(name)}' from parent '{origin.name}'"
             raise cannot("promote", branch.name, text)
+    for mark in datasets.bookmarks(state, trunk.name):
+        if mark.txg <= origin.txg:
+            moved = f"{branch.name}#{mark.name.partition('#')[2]}"
+            state.db.execute("UPDATE dataset SET name = ? WHERE id = ?", (moved, mark.id))
     for one in moving:
         name = f"{branch.name}@{one.name.partition('@')[2]}"
         if trunk.kind == VOLUME and trunk.place:

@@ -180,17 +180,28 @@ def _destroy_snapshots(state: State, operand: str, options: Options) -> None:
     doomed: dict[int, Dataset] = {}
     for one in heads:
         doomed.update((snap.id, snap) for snap in _matching(datasets.snapshots(state, one.name), spec))
-    if "R" not in options and "d" not in options:
-        for snap in doomed.values():
-            _refuse_dependents(snap, dependents(state, snap), recursive=False)
     if not doomed:
         raise Refused("could not find any snapshots to destroy; check snapshot names.")
     chosen = list(doomed.values())
+    wrong = _with_dependents(state, chosen) if "R" not in options and "d" not in options else ""
     if "v" in options or "p" in options:
-        _tell(chosen, options, _reclaimed(state, chosen))
+        _tell(chosen, options, None if wrong else _reclaimed(state, chosen))
+    if wrong:
+        raise Refused(wrong)
     if "n" in options:
         return
     _destroy_chosen(state, chosen, options)
+
+
+def _with_dependents(state: State, chosen: Sequence[Dataset]) -> str:
+    """What is said of the snapshots that something was cloned from."""
+    wrong = []
+    for snap in chosen:
+        try:
+            _refuse_dependents(snap, dependents(state, snap), recursive=False)
+        except Refused as why:
+            wrong.append(str(why))
+    return "\n".join(wrong)
 
 
 def _destroy_chosen(state: State, chosen: Sequence[Dataset], options: Options) -> None:

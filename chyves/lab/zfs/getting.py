@@ -35,8 +35,11 @@ def get(state: State, words: Sequence[str]) -> int:
     release = state.lab.release
     json = properties.at_least(release, "15.0")
     options = Options(words, "d:o:s:rt:Hp" + "j" * json, argument_missing, listing.JSON if json else None)
-    fields = _fields(options.last("o"))
-    sources = _wanted_sources(options.last("s"))
+    fields, sources = _USUAL, set(_SOURCES)
+    for letter, word in options.given:
+        fields = _fields(word) if letter == "o" else fields
+        sources = _wanted_sources(word) if letter == "s" else sources
+        listing.check(release, letter, word, "get")
     asked = options.last("t")
     kinds = choose.types(release, asked, "get") if asked is not None else {*DATASETS, BOOKMARK}
     if not options.operands:
@@ -60,7 +63,7 @@ def get(state: State, words: Sequence[str]) -> int:
 
 def _depth(options: Options, kinds: set[str], operands: Sequence[str]) -> int | None:
     most = choose.depth(options.last("d"))
-    if most is not None or "r" in options:
+    if most is not None or "r" in options or not operands:
         return most
     return 1 if operands and kinds in ({SNAPSHOT}, {BOOKMARK}) else 0
 
@@ -74,9 +77,7 @@ def _columns(release: str, text: str) -> list[Column] | None:
         raise BadUsage(str(why)) from None
 
 
-def _fields(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return _USUAL
+def _fields(text: str) -> tuple[str, ...]:
     words = text.split(",")
     for at, word in enumerate(words):
         if at == len(_FIELDS):
@@ -88,9 +89,7 @@ def _fields(text: str | None) -> tuple[str, ...]:
     return _FIELDS if words == ["all"] else tuple(words)
 
 
-def _wanted_sources(text: str | None) -> set[str]:
-    if text is None:
-        return set(_SOURCES)
+def _wanted_sources(text: str) -> set[str]:
     for word in text.split(","):
         if word not in _SOURCES:
             raise BadUsage(f"invalid source '{word}'")

@@ -71,16 +71,19 @@ def holds(state: State, words: Sequence[str]) -> int:
     options = Options(words, "rHp")
     if not options.operands:
         raise BadUsage("")
-    status, rows, wide = 0, list[tuple[str, str, str]](), 0
+    status, rows, wide, seen = 0, list[tuple[str, str, str]](), 0, False
     for operand in options.operands:
         try:
             for one in _named(state, operand, "r" in options):
+                seen = True
                 wide = max(wide, len(one.name))
                 rows += _rows(state, one, "p" in options)
         except Refused as why:
             print(why, file=sys.stderr)
             status = 1
     _show(rows, wide, "H" in options)
+    if not seen:
+        print("no datasets available", file=sys.stderr)
     return status
 
 

@@ -26,12 +26,16 @@ def list_(state: State, words: Sequence[str]) -> int:
     json = properties.at_least(release, "15.0")
     options = Options(words, "HS:d:o:prs:t:" + "j" * json, long=JSON if json else None)
     text = options.last("o") or ("" if "o" in options else _COLUMNS)
-    order = [(_sort_column(release, word), letter == "S") for letter, word in options.given if letter in "sS"]
-    choice = _choose(state, options, text)
+    order = []
+    for letter, word in options.given:
+        if letter in "sS":
+            order.append((_sort_column(release, word), letter == "S"))
+        check(release, letter, word, "list")
     try:
         columns = values.parse_columns(release, _all_columns(release) if text == "all" else text)
     except ValueError as why:
         raise BadUsage(str(why)) from None
+    choice = _choose(state, options, text)
     worth = Values(state, values.needed([*columns, *(column for column, _ in order)]))
     found = _sorted(choice.found, order, worth)
     if "j" in options:
@@ -45,13 +49,21 @@ def list_(state: State, words: Sequence[str]) -> int:
     return 1 if choice.failed else 0
 
 
+def check(release: str, letter: str, word: str, command: str) -> None:
+    """Refuse a wrong type or depth: zfs(8) looks at its options in the order in which they are given."""
+    if letter == "t":
+        choose.types(release, word, command)
+    elif letter == "d":
+        choose.depth(word)
+
+
 def _choose(state: State, options: Options, text: str) -> Choice:
     asked = options.last("t")
     kinds = choose.types(state.lab.release, asked, "list") if asked is not None else set(DATASETS)
     if text == "space" and asked is None:
         kinds.discard(SNAPSHOT)
     most = choose.depth(options.last("d"))
-    if most is None and "r" not in options:
+    if most is None and "r" not in options and options.operands:
         lone = kinds == {SNAPSHOT} or kinds == {datasets.BOOKMARK}
         most = 1 if lone else 0
     return Choice(state, options.operands, kinds, most, snapshots_too=asked is None)

@@ -77,6 +77,7 @@ class Reception:
         self.name = wish.destination(sent, begin["name"])
         self.dataset = names.head(self.name)
         self._resuming = bool(begin["resuming"])
+        self._origin_told = False
         new = not begin["from"] or begin["clone"] or wish.origin is not None
         self._new = new and not self._resuming
         kind = "resume" if self._resuming else "new filesystem" if new else "incremental"
@@ -151,6 +152,9 @@ class Reception:
         found = datasets.select(self._state, where, (self._begin["from"], f"{pool}/", f"{pool}0"))
         if not found:
             raise Refused(f"cannot receive: local origin for clone {self.name} does not exist")
+        if self._wish.verbose and not self._origin_told:
+            print(f"found clone origin {found[0].name}")
+            self._origin_told = True
         return found[0]
 
     def _refuse_overwriting(self, head: Dataset) -> None:

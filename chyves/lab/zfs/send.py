@@ -22,6 +22,7 @@ _LONG = {
     "verbose": "v", "dryrun": "n", "large-block": "L", "embed": "e", "compressed": "c", "raw": "w", "backup": "b",
     "holds": "h", "saved": "S",
 }  # fmt: skip
+_NOT_RESUMED = 255
 _LETTERS = "i:I:RsDpVvnPLeht:cwbd:SX:"
 
 
@@ -34,7 +35,11 @@ def send(state: State, words: Sequence[str]) -> int:
     if "n" not in options and os.isatty(1):
         raise Refused("Error: Stream can not be written to a terminal.\nYou must redirect standard output.")
     if "t" in options:
-        return _resume(state, options)
+        try:
+            return _resume(state, options)
+        except Refused as why:
+            print(why, file=sys.stderr)
+            return _NOT_RESUMED
     name = options.operands[0]
     if "s" in options and "R" not in options:
         raise BadUsage("skip-missing flag can only be used in conjunction with replicate")
@@ -69,12 +74,23 @@ def _send_one(state: State, name: str, options: Options) -> int:
     problem = f"warning: cannot send '{name}'"
     base = _base(state, options.last("i"), target, problem)
     if target.kind != SNAPSHOT:
-        sending.refuse_in_use(state, target, problem)
+        _refuse_head(state, target, options, problem)
     part = Part(target, base, base is not None and names.head(base.name) != names.head(target.name), None)
     header = packing.describe(state, [target], None, options) if set("pbh") & _given(options) else None
     telling = sending.Telling(options)
     telling.plan(state, [part], whole_names=True)
     return 0 if "n" in options else _write(state, header, [part], telling, problem)
+
+
+def _refuse_head(state: State, target: Dataset, options: Options, problem: str) -> None:
+    """Raise Refused for a file system or volume that cannot be sent as it is; it has no snapshot to tell of."""
+    if set("pbh") & _given(options):
+        missing = f"cannot send {target.name}@: snapshot {target.name}@ does not exist"
+        raise Refused(f"{missing}\n{problem}: backup failed")
+    if set("vPV") & _given(options):
+        raise Refused(f"{problem}: Invalid argument")  # how big it will be can only be told of snapshots
+    if "n" not in options:
+        sending.refuse_in_use(state, target, problem)
 
 
 def _given(options: Options) -> set[str]:
@@ -93,6 +109,8 @@ def _base(state: State, word: str | None, target: Dataset, problem: str) -> Data
         )
         word = f"@{word}"
     name = names.head(target.name) + word if word[0] in "@#" else word
+    if "@" in name:
+        datasets.require(state, name, datasets.DATASETS)
     found = datasets.find(state, name)
     if not found or found.kind not in (SNAPSHOT, BOOKMARK):
         raise Refused(f"{problem}: incremental source ({name}) does not exist")
@@ -134,7 +152,10 @@ def _send_several(state: State, name: str, options: Options) -> int:
         skip_missing="s" in options,
         excluded=frozenset(word for given in options.values("X") for word in given.split(",")),
     )  # fmt: skip
-    heads = packing.heads(state, choice)
+    try:
+        heads = packing.heads(state, choice)
+    except Refused as why:
+        raise Refused(f"{why}\nwarning: cannot send '{head}': backup failed") from None
     header = packing.describe(state, heads, choice, options)
     parts, failed = packing.parts(state, heads, choice)
     telling = sending.Telling(options)

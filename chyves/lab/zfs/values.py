@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from chyves.lab.zfs import checks, datasets, names, properties, resuming, sizes, volumes
-from chyves.lab.zfs.datasets import SNAPSHOT, VOLUME, Dataset
+from chyves.lab.zfs.datasets import BOOKMARK, SNAPSHOT, VOLUME, Dataset
 from chyves.lab.zfs.properties import NUMBER, Property
 from chyves.lab.zfs.settings import DEFAULTED, LOCAL, NO_SOURCE, Settings
 from chyves.lab.zfs.space import Space
@@ -26,6 +26,7 @@ _IN_BYTES = (
 )
 _OR_NONE = ("quota", "refquota", "reservation", "refreservation")
 _FIXED_AT_CREATION = ("version", "utf8only", "normalization", "casesensitivity")
+_UNLIMITED = 2**64 - 1
 # Known to the table and never worth anything here.
 _NEVER = ("encryptionroot", "keystatus", "snapshots_changed")
 
@@ -59,14 +60,12 @@ class Values:
             "mounted": lambda one: "yes" if one.place else "no",
             "origin": self._origin,
             "receive_resume_token": lambda one: resuming.token_of(state, one.id),
-            "clones": lambda one: ",".join(clone.name for clone in datasets.clones(state, one.id)),
+            "clones": lambda one: ",".join(clone.name for clone in datasets.clones(state, one.id)) or None,
             "numclones": lambda one: str(len(datasets.clones(state, one.id))),
             "userrefs": lambda one: str(datasets.held(state, one.id)),
             "defer_destroy": lambda one: "on" if one.deferred else "off",
             "compressratio": lambda one: "1.00",
             "refcompressratio": lambda one: "1.00",
-            "filesystem_count": lambda one: "none",
-            "snapshot_count": lambda one: "none",
         }
 
     @cached_property
@@ -106,7 +105,7 @@ class Values:
         if dataset.head != VOLUME:
             return None, NO_SOURCE
         if name == "volsize":
-            return str(dataset.volsize), LOCAL if dataset.kind == VOLUME else NO_SOURCE
+            return str(dataset.volsize), LOCAL
         usual = dataset.volblocksize == volumes.default_block(self._release)
         return str(dataset.volblocksize), DEFAULTED if usual else NO_SOURCE
 
@@ -117,13 +116,15 @@ class Values:
             return None, source
         if row.name.endswith("ratio"):
             return value if exact else f"{value}x", source
+        if exact and value == checks.NO_LIMIT and row.type == NUMBER:
+            return str(_UNLIMITED), source
         if exact or row.type != NUMBER or value == checks.NO_LIMIT or row.name in _AS_IT_IS:
             return value, source
         return _dressed(row.name, int(value)), source
 
     def user(self, dataset: Dataset, name: str) -> tuple[str, str]:
-        """The value of a user property and its source."""
-        return self._settings.user(dataset, name)
+        """The value of a user property and its source; a bookmark has none."""
+        return ("-", NO_SOURCE) if dataset.kind == BOOKMARK else self._settings.user(dataset, name)
 
     def received(self, dataset: Dataset, name: str, exact: bool) -> str:
         """The value with which a property was received, `-` where it was not."""
@@ -134,14 +135,14 @@ class Values:
 
     def user_names(self, dataset: Dataset) -> list[str]:
         """The user properties that a dataset has or inherits."""
-        return self._settings.user_names(dataset)
+        return [] if dataset.kind == BOOKMARK else self._settings.user_names(dataset)
 
     def since(self, dataset: Dataset, word: str, exact: bool) -> str | None:
         """The value of `written@SNAPSHOT`; None when there is no such snapshot of the dataset."""
         family, _, short = word.partition("@")
         named = short if "@" in short or "/" in short else f"{names.head(dataset.name)}@{short}"
         base = datasets.find(self._state, named) if family == "written" else None
-        if not base or base.kind != SNAPSHOT or dataset.kind == datasets.BOOKMARK:
+        if not base or base.kind != SNAPSHOT or dataset.kind == BOOKMARK:
             return None
         written = self._space(dataset).written(dataset, base)
         return str(written) if exact else sizes.show(written)
@@ -168,7 +169,9 @@ def parse_columns(release: str, text: str) -> list[Property | str]:
     if not text:
         raise ValueError("bad property list: no properties specified")
     columns: list[Property | str] = []
-    for word in text.split(","):
+    for word in text.removesuffix(",").split(","):
+        if not word:
+            raise ValueError("bad property list: empty property name")
         if word == "space":
             columns += parse_columns(
                 release, "name,avail,used,usedbysnapshots,usedbydataset,usedbyrefreservation,usedbychildren"

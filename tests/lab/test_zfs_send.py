@@ -382,7 +382,7 @@ def test_what_cannot_be_sent(zfs: Zfs) -> None:
     assert zfs.refused("send", "-n", "zroot/a@none") == "cannot open 'zroot/a@none': dataset does not exist"
     assert zfs.refused("send", "-nR", "zroot/a@none") == "cannot open 'zroot/a@none': dataset does not exist"
     assert zfs.refused("send", "-n", "-i", "@none", "zroot/a@two") == (
-        "warning: cannot send 'zroot/a@two': incremental source (zroot/a@none) does not exist"
+        "cannot open 'zroot/a@none': dataset does not exist"
     )
     assert zfs.refused("send", "-n", "-i", "@two", "zroot/a@one") == (
         "warning: cannot send 'zroot/a@one': not an earlier snapshot from the same fs"
@@ -503,18 +503,22 @@ def test_an_increment_is_taken_up_again_or_given_up(zfs: Zfs) -> None:
     assert "tank/new" not in zfs.names() and disagreements(zfs) == []
 
 
+def not_resumed(zfs: Zfs, token: str) -> str:
+    said = zfs("send", "-nt", token)
+    assert (said.status, said.out) == (255, "")
+    return said.err.rstrip("\n")
+
+
 def test_tokens_that_are_none(zfs: Zfs) -> None:
     token = cut(zfs, stream(zfs, "zroot/a@one")[:-500], "tank/a")
     corrupt = "cannot resume send: resume token is corrupt"
-    assert zfs.refused("send", "-nt", "nonsense") == f"{corrupt} (invalid format)"
-    assert zfs.refused("send", "-nt", token[:-2]) == f"{corrupt} (incorrect checksum)"
+    assert not_resumed(zfs, "nonsense") == f"{corrupt} (invalid format)"
+    assert not_resumed(zfs, token[:-2]) == f"{corrupt} (incorrect checksum)"
     assert zfs.misused("send", "-nt", token, "zroot/a@one") == "too many arguments"
     zfs.ok("destroy", "zroot/a@one")
-    assert zfs.refused("send", "-nt", token) == (
-        "cannot resume send: 'zroot/a@one' used in the initial send no longer exists"
-    )
+    assert not_resumed(zfs, token) == ("cannot resume send: 'zroot/a@one' used in the initial send no longer exists")
     zfs.ok("snapshot", "zroot/a@one")
-    assert zfs.refused("send", "-nt", token) == (
+    assert not_resumed(zfs, token) == (
         "cannot resume send: 'zroot/a@one' is no longer the same snapshot used in the initial send"
     )
 

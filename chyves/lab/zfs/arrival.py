@@ -25,6 +25,7 @@ class Arrival:
     def __init__(self, state: State, begin: Told, wish: Wish, package: Told | None, name: str, problem: str) -> None:
         self._state, self._begin, self._wish, self._name, self._problem = state, begin, wish, name, problem
         self._told = _told_of(package, begin["guid"])
+        self._recursive = bool(package and package["recursive"])
         self._holds = not wish.without_holds
 
     def prepare_head(self, place: str) -> None:
@@ -121,8 +122,14 @@ class Arrival:
 
     def _own(self, head: Dataset) -> dict[str, str]:
         """What `-o` sets on the dataset that is received first; raises Refused."""
-        release = self._state.lab.release
-        return checks.checked(release, head.kind, self._wish.properties, self._problem, creating=False)
+        release, given = self._state.lab.release, self._wish.properties
+        if self._recursive:
+            # What is not for this kind of dataset may be for another one in the package.
+            rows = {name: properties.look_up(release, name) for name in given}
+            given = {
+                name: value for name, value in given.items() if not (row := rows[name]) or checks.fits(row, head.kind)
+            }
+        return checks.checked(release, head.kind, given, self._problem, creating=False)
 
     def _sent(self, head: Dataset) -> dict[str, str] | None:
         """The properties that came with the stream and are for this kind of dataset; None where none were sent."""

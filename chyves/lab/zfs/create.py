@@ -165,6 +165,12 @@ def _make(state: State, wish: Wish) -> Dataset:
     kept = checks.checked(state.lab.release, wish.kind, wish.properties, action, creating=True)
     if wish.kind == VOLUME:
         return add_volume(state, wish.name, kept, action)
+    from chyves.lab.zfs import space
+
+    reserved = max(int(kept.get(name, "0")) for name in ("reservation", "refreservation"))
+    space.require_room(state, names.parent(wish.name) or wish.name, reserved, f"{action}: out of space")
+    if any(0 < int(kept.get(name, "0")) < space.empty(FILESYSTEM) for name in ("quota", "refquota")):
+        raise Refused(f"{action}: out of space")
     made = datasets.add(state, wish.name, FILESYSTEM, FILESYSTEM)
     settings.put(state, made, kept)
     return made

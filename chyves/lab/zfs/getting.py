@@ -35,7 +35,8 @@ def get(state: State, words: Sequence[str]) -> int:
     release = state.lab.release
     json = properties.at_least(release, "15.0")
     options = Options(words, "d:o:s:rt:Hp" + "j" * json, argument_missing, listing.JSON if json else None)
-    fields, sources = _USUAL, set(_SOURCES)
+    fields: tuple[str, ...] = _USUAL
+    sources = set(_SOURCES)
     for letter, word in options.given:
         fields = _fields(word) if letter == "o" else fields
         sources = _wanted_sources(word) if letter == "s" else sources

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 
-from chyves.lab.zfs import datasets, destroy
+from chyves.lab.zfs import datasets, destroy, names, properties
 from chyves.lab.zfs.datasets import HEADS, SNAPSHOT, Dataset
 from chyves.lab.zfs.options import Options
 from chyves.lab.zfs.refusals import BadUsage, Refused, cannot
 from chyves.lab.zfs.state import State
+
+_NO_TAG = "no such tag on this dataset"
 
 
 def hold(state: State, words: Sequence[str]) -> int:
@@ -51,14 +53,16 @@ def _hold_or_release(state: State, tag: str, operand: str, recursive: bool, hold
     verb = "hold snapshot" if holding else "release hold from snapshot"
     if not found:
         raise cannot(verb, operand, "dataset does not exist")
+    if not holding and not any(_is_held(state, one, tag) for one in found):
+        # OpenZFS tells of the dataset that it looked at last.
+        lacking = "dataset does not exist" if names.head(found[-1].name) != heads[-1].name else _NO_TAG
+        raise cannot(verb, operand, lacking)
     for one in found:
-        held = state.db.execute("SELECT 1 FROM hold WHERE snapshot = ? AND tag = ?", (one.id, tag)).fetchone()
+        held = _is_held(state, one, tag)
         if holding and held:
             raise cannot(verb, one.name, "tag already exists on this dataset")
         if holding and len(tag.encode()) > 255:
             raise cannot(verb, one.name, "tag too long")
-        if not holding and not held and not (recursive and len(found) > 1):
-            raise cannot(verb, one.name, "no such tag on this dataset")
         if holding:
             state.db.execute("INSERT INTO hold VALUES (?, ?, ?)", (one.id, tag, int(time.time())))
         else:
@@ -66,9 +70,14 @@ def _hold_or_release(state: State, tag: str, operand: str, recursive: bool, hold
             destroy.settle_deferred(state, one.id)
 
 
+def _is_held(state: State, snapshot: Dataset, tag: str) -> bool:
+    query = "SELECT 1 FROM hold WHERE snapshot = ? AND tag = ?"
+    return state.db.execute(query, (snapshot.id, tag)).fetchone() is not None
+
+
 def holds(state: State, words: Sequence[str]) -> int:
     """zfs holds."""
-    options = Options(words, "rHp")
+    options = Options(words, "rHp" if properties.at_least(state.lab.release, "14.0") else "rH")
     if not options.operands:
         raise BadUsage("")
     status, rows, wide, seen = 0, list[tuple[str, str, str]](), 0, False

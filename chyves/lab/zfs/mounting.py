@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from chyves.lab.zfs import datasets, listing, mounts, properties
+from chyves.lab.zfs import datasets, listing, mounts, properties, resuming
 from chyves.lab.zfs.choose import Choice
 from chyves.lab.zfs.datasets import FILESYSTEM, Dataset
 from chyves.lab.zfs.options import Options, argument_missing
@@ -60,6 +60,9 @@ def _mount(state: State, one: Dataset) -> None:
         raise cannot("mount", one.name, "no mountpoint set")
     if settings.canmount(one.name) == "off":
         raise cannot("mount", one.name, "'canmount' property is set to 'off'")
+    if resuming.is_made(state, one.id):
+        partly = 'Contains partially-completed state from "zfs receive -s", which can be resumed with "zfs send -t"'
+        raise cannot("mount", one.name, partly)
     if one.place:
         raise cannot("mount", one.name, "filesystem already mounted")
     complaint = mounts.obstacle(state, one, settings, place)

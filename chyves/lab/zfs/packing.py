@@ -35,12 +35,15 @@ class Choice(NamedTuple):
 
 
 def heads(state: State, choice: Choice) -> list[Dataset]:
-    """The file systems and volumes of a package; raises Refused where one lacks the snapshot."""
+    """The file systems and volumes of a package; raises Refused where one lacks the snapshot and is older than it."""
     top = choice.top
     found = [top, *datasets.heads_below(state, top.name)] if choice.replicate else [top]
     wanted = [one for one in found if not _inside_any(one.name, choice.excluded)]
+    taken = datasets.find(state, f"{top.name}@{choice.tag}")
     lacking = [one for one in wanted if not datasets.find(state, f"{one.name}@{choice.tag}")]
     for one in lacking:
+        if taken and one.txg > taken.txg:
+            continue
         if not choice.skip_missing:
             text = f"cannot send {top.name}@{choice.tag}{' recursively' * choice.replicate}"
             raise Refused(f"{text}: snapshot {one.name}@{choice.tag} does not exist")
@@ -126,6 +129,8 @@ def _of_head(state: State, head: Dataset, choice: Choice) -> tuple[list[Part], b
     missing = choice.first is not None and choice.first not in tags
     begin = tags.index(choice.first) if choice.first is not None and not missing else -1
     if missing and not choice.replicate:
+        return [], _warn(head, choice, "does not exist")
+    if begin > last and not choice.replicate:
         return [], _warn(head, choice, "does not exist")
     if begin >= last:
         return [], _warn(head, choice, "is not earlier than it")

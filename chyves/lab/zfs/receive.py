@@ -12,7 +12,7 @@ from chyves.lab.zfs.options import Options, argument_missing
 from chyves.lab.zfs.reception import Reception, Wish
 from chyves.lab.zfs.refusals import BadUsage, Refused
 from chyves.lab.zfs.state import State
-from chyves.lab.zfs.stream import Reader, Told
+from chyves.lab.zfs.stream import Cut, Reader, Told
 
 
 def receive(state: State, words: Sequence[str]) -> int:
@@ -100,8 +100,11 @@ def _check_properties(state: State, wish: Wish) -> None:
 
 
 def _receive_package(state: State, reader: Reader, package: Told, wish: Wish) -> list[str | None]:
-    for _ in reader.records():
-        pass
+    try:
+        for _ in reader.records():
+            pass
+    except Cut:
+        raise Refused("cannot receive: failed to read from stream") from None
     if package["recursive"] and "@" in wish.target:
         raise Refused("cannot receive: cannot specify snapshot name for multi-snapshot stream")
     sent = names.head(package["name"])

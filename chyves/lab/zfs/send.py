@@ -72,7 +72,7 @@ def _send_one(state: State, name: str, options: Options) -> int:
     """Everything but -R and -I: one snapshot, whole or as what differs from another; or a file system not in use."""
     target = datasets.require(state, name, (*HEADS, SNAPSHOT))
     problem = f"warning: cannot send '{name}'"
-    base = _base(state, options.last("i"), target, problem)
+    base = _base(state, options, target, problem)
     if target.kind != SNAPSHOT:
         _refuse_head(state, target, options, problem)
     part = Part(target, base, base is not None and names.head(base.name) != names.head(target.name), None)
@@ -97,8 +97,9 @@ def _given(options: Options) -> set[str]:
     return {letter for letter, _ in options.given}
 
 
-def _base(state: State, word: str | None, target: Dataset, problem: str) -> Dataset | None:
+def _base(state: State, options: Options, target: Dataset, problem: str) -> Dataset | None:
     """The snapshot or bookmark that a stream begins at; raises Refused unless it is an earlier one of its line."""
+    word = options.last("i")
     if word is None:
         return None
     if "@" not in word and "#" not in word:
@@ -112,6 +113,10 @@ def _base(state: State, word: str | None, target: Dataset, problem: str) -> Data
     if "@" in name:
         datasets.require(state, name, datasets.DATASETS)
     found = datasets.find(state, name)
+    if not found and "n" in options:
+        if set("vPV") & _given(options):
+            raise Refused(f"{problem}: No such process")
+        return None
     if not found or found.kind not in (SNAPSHOT, BOOKMARK):
         raise Refused(f"{problem}: incremental source ({name}) does not exist")
     if not _earlier(state, found, target):
@@ -161,7 +166,13 @@ def _send_several(state: State, name: str, options: Options) -> int:
     telling = sending.Telling(options)
     telling.plan(state, parts, whole_names=False)
     status = 1 if failed or not parts else 0
-    if "n" in options or not parts:
+    if "n" in options:
+        return status
+    if not parts:
+        # What the package says of itself goes out before it shows that there is nothing to send.
+        writer = Writer(sys.stdout.buffer)
+        writer.begin(header)
+        writer.end()
         return status
     return _write(state, header, parts, telling, f"cannot send '{head}'") or status
 

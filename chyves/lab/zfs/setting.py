@@ -15,6 +15,7 @@ from chyves.lab.zfs.state import State
 # Setting one of these can move file systems, volume nodes or views.
 _PLACING = ("mountpoint", "canmount", "volmode")
 _LIMITS: tuple[str, ...] = ("quota", "refquota", "reservation", "refreservation")
+_TWICE = 255  # the status of `zfs set` for a property that is given twice
 _VIEWS = ("snapdir", "snapdev")
 
 
@@ -27,32 +28,46 @@ def set_(state: State, words: Sequence[str]) -> int:
     count = next((at for at, word in enumerate(operands) if "=" not in word), len(operands))
     if len(operands) == 1 and not count:
         raise BadUsage("missing property=value argument(s)")
-    if any("=" in word for word in operands[count:]) and count:
+    if any("=" in word for word in operands[count:]):
         raise BadUsage("invalid argument order")
-    if count == len(operands) or not count:
-        raise BadUsage("missing dataset name(s)" if count else "missing property=value argument(s)")
-    values = assignments(operands[:count])
-    return _each(state, operands[count:], lambda one: _set(state, one, values, remount="u" not in options))
+    if count == len(operands):
+        raise BadUsage("missing dataset name(s)")
+    try:
+        values = assignments(operands[:count])
+    except Refused as why:
+        print(why, file=sys.stderr)
+        return _TWICE
+    refused = 255 if properties.at_least(state.lab.release, "14.0") else 1
+    return _each(state, operands[count:], lambda one: _set(state, one, values, remount="u" not in options), refused)
 
 
-def _each(state: State, operands: Sequence[str], change: Callable[[Dataset], None]) -> int:
+def _each(state: State, operands: Sequence[str], change: Callable[[Dataset], str | None], refused: int = 1) -> int:
+    """Change each dataset; `refused` is the status when one that is there cannot be changed.
+
+    `change` raises Refused where nothing can be, and returns what is to be said where a part was changed.
+    """
     status = 0
     for name in operands:
+        found, complaint = False, None
         try:
             with state.changing():
-                change(datasets.require(state, name, DATASETS))
+                one = datasets.require(state, name, DATASETS)
+                found = True
+                complaint = change(one)
         except Refused as why:
-            print(why, file=sys.stderr)
-            status = 1
+            complaint = str(why)
+        if complaint is not None:
+            print(complaint, file=sys.stderr)
+            status = max(status, refused if found else 1)
     return status
 
 
-def _set(state: State, dataset: Dataset, values: dict[str, str], remount: bool) -> None:
+def _set(state: State, dataset: Dataset, values: dict[str, str], remount: bool) -> str | None:
     action = f"cannot set property for '{dataset.name}'"
     kept = checks.checked(state.lab.release, dataset.kind, values, action, creating=False)
     if dataset.kind == VOLUME:
         _prepare_volume(state, dataset, kept, action)
-    _check_limits(state, dataset, kept, action)
+    complaint = _drop_limits(state, dataset, kept, action)
     volsize = kept.pop("volsize", None)
     volumes.require_possible(state.store, int(volsize or 0), action)
     before = Settings(state, _PLACING)
@@ -62,6 +77,20 @@ def _set(state: State, dataset: Dataset, values: dict[str, str], remount: bool) 
         state.then("resize", datasets.data(state, dataset), number=int(volsize))
     if remount:
         follow(state, dataset, kept, before)
+    return complaint
+
+
+def _drop_limits(state: State, dataset: Dataset, kept: dict[str, str], action: str) -> str | None:
+    """Take limits that cannot be kept out of what is set: OpenZFS sets the other properties all the same."""
+    try:
+        _check_limits(state, dataset, kept, action)
+    except Refused as why:
+        if "volsize" in kept:
+            raise
+        for name in _LIMITS:
+            kept.pop(name, None)
+        return str(why)
+    return None
 
 
 def _prepare_volume(state: State, volume: Dataset, kept: dict[str, str], action: str) -> None:
@@ -145,9 +174,9 @@ def inherit(state: State, words: Sequence[str]) -> int:
     name = row.name if row else word
 
     def change(one: Dataset) -> None:
-        if row and not checks.fits(row, one.kind):
+        if row and not checks.fits(row, one.kind) and "r" not in options:
             reason = "property doesn't apply to datasets of this type"
-            raise Refused(f"cannot inherit {name} for '{one.name}': {reason}")
+            raise Refused(f"cannot inherit {word} for '{one.name}': {reason}")
         family = [one, *_below(state, one)] if "r" in options else [one]
         _inherit(state, one, [each for each in family if not row or checks.fits(row, each.kind)], name, "S" in options)
 

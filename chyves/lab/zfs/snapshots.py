@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chyves.lab.zfs import checks, content, datasets, destroy, mounts, names, settings, space
+from chyves.lab.zfs import checks, content, datasets, destroy, mounts, names, resuming, settings, space
 from chyves.lab.zfs.datasets import HEADS, SNAPSHOT, VOLUME, Dataset
 from chyves.lab.zfs.options import Options, assignments
 from chyves.lab.zfs.refusals import BadUsage, Refused
@@ -58,6 +58,9 @@ def _take_all(state: State, wanted: dict[str, Dataset], properties: dict[str, st
     taken = [name for name in wanted if datasets.find(state, name)]
     if taken:
         raise Refused("\n".join(f"cannot create snapshot '{name}': dataset already exists" for name in taken))
+    partly = [name for name, head in wanted.items() if resuming.is_made(state, head.id)]
+    if partly:
+        raise Refused("\n".join(f"cannot create snapshot '{name}': dataset is busy" for name in partly))
     txg = datasets.next_txg(state, names.pool(next(iter(wanted))))
     for name, head in wanted.items():
         settings.put(state, take(state, head, name, txg), kept)

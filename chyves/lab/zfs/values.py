@@ -98,12 +98,16 @@ class Values:
             return None, NO_SOURCE
         if row.name == "mountpoint":
             return self._settings.mountpoint(dataset.name)
+        if row.name in _FIXED_AT_CREATION and resuming.is_made(self._state, dataset.id):
+            return None, NO_SOURCE  # not yet received
         value, source = self._settings.native(dataset, row)
         return value, NO_SOURCE if row.name in _FIXED_AT_CREATION else source
 
     def _of_volume(self, dataset: Dataset, name: str) -> tuple[str | None, str]:
         if dataset.head != VOLUME:
             return None, NO_SOURCE
+        if name == "volsize" and resuming.is_made(self._state, dataset.id):
+            return "0", DEFAULTED
         if name == "volsize":
             return str(dataset.volsize), LOCAL
         usual = dataset.volblocksize == volumes.default_block(self._release)
@@ -116,7 +120,7 @@ class Values:
             return None, source
         if row.name.endswith("ratio"):
             return value if exact else f"{value}x", source
-        if exact and value == checks.NO_LIMIT and row.type == NUMBER:
+        if exact and value == checks.NO_LIMIT and row.type == NUMBER and not properties.at_least(self._release, "15.0"):
             return str(_UNLIMITED), source
         if exact or row.type != NUMBER or value == checks.NO_LIMIT or row.name in _AS_IT_IS:
             return value, source

@@ -21,6 +21,9 @@ _KINDS = tuple(
         (r"dataset already exists|bookmark exists|destination already exists", "exists"),
         (r"tag already exists", "tag exists"),
         (r"no such tag", "no such tag"),
+        (r"incomplete stream|invalid backup stream", "broken stream"),
+        (r"cannot receive: invalid property", "invalid property"),
+        (r"is not earlier than it$", "not earlier"),
         (r"parent is not a filesystem", "parent is no file system"),
         (r"parent does not exist", "no parent"),
         (r"no such pool", "no such pool"),
@@ -28,7 +31,10 @@ _KINDS = tuple(
     )
 )
 _LISTED = re.compile(r"use '-[rR]' to (destroy|force deletion of) the following")
-_HINTS = re.compile(r"^use '|^must |^$|^no snapshots were created$|^To reduce wasted space|^WARNING|^non-deduplicated")
+_HINTS = re.compile(
+    r"^$|^use '|^ *zfs send -t|^A resuming stream|^Partially received|^must |^no snapshots were created$"
+    r"|^To reduce wasted space|^WARNING|^non-deduplicated"
+)
 _NAMED = re.compile(r"'[^']*'")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import Pipe, Run, Step, Write
+from tests.zfs.differential.steps import Pipe, Run, Step, Write
 
 PARTS = ("a", "b", "c")
 TAGS = ("s1", "s2", "s3", "s4")
 WRONG = (
-    "tank/no", "tank/no/such", "nopool/a", "tank/a/", "/tank/a", "tank//a", "tank/a b*", "tank/ä", "tank/.", "tank/a/..",
-    "tank/a@", "tank/@s1", "tank/a@s1@s2", "tank/a@s1/b", "tank/a%b", "tank/a#m#n", "", "9tank/x", f"tank/{'n' * 250}",
-    "tank/a@%", "tank", "log", "tank/v.1", "tank/a:b", "-a", "tank/a@s 1",
+    "tank/no", "tank/no/such", "nopool/a", "tank/a/", "/tank/a", "tank//a", "tank/a b*", "tank/ä", "tank/.",
+    "tank/a/..", "tank/a@", "tank/@s1", "tank/a@s1@s2", "tank/a@s1/b", "tank/a%b", "tank/a#m#n", "", "9tank/x",
+    "tank/a@%", f"tank/{'n' * 250}", "tank", "log", "tank/v.1", "tank/a:b", "-a", "tank/a@s 1",
 )  # fmt: skip
 PROPERTIES = (
     "atime=off", "atime=on", "compression=lz4", "compression=off", "compression=zip", "recordsize=16K", "recordsize=3K",
@@ -22,7 +22,7 @@ PROPERTIES = (
     "Chyves:X=y", "nosuch=on", "used=10M", "creation=1", "org.freebsd:role=disk", "type=volume", "checksum=sha256",
     "exec=off", "setuid=off", "logbias=throughput", "primarycache=metadata",
     "quota=12X", "quota=-1", "quota=1.5G", "quota=2x", "dedup=off", "origin=tank/a@s1", "name=x", "utf8only=on",
-    "casesensitivity=insensitive", "normalization=formD", "version=5", "sharenfs=off", "special_small_blocks=0",
+    "casesensitivity=insensitive", "normalization=formD", "version=5", "sharenfs=off",
     "novalue", "=x", "volmode=none", "volmode=dev", "snapdev=visible", "chyves:uuid=1", "chyves:name=web2",
 )  # fmt: skip
 NAMED = (

@@ -9,11 +9,11 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.differential.author import Author
-from tests.differential.compare import Comparison
-from tests.differential.lab_side import LabSide
-from tests.differential.steps import Step
-from tests.differential.words import BEGINNINGS
+from tests.zfs.differential.author import Author
+from tests.zfs.differential.compare import Comparison
+from tests.zfs.differential.lab_side import LabSide
+from tests.zfs.differential.steps import Step
+from tests.zfs.differential.words import BEGINNINGS
 
 
 class Sequences(RuleBasedStateMachine):

@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-from tests.differential.steps import Pipe, Resume, Rise, Run, Sit, Step, Write
-from tests.differential.words import (
-    COLUMNS, MEASURED, NAMED, PARTS, POOL, PROPERTIES, RECEIVED, TAGS, VERBS, WRONG,
+from tests.zfs.differential.steps import Pipe, Resume, Rise, Run, Sit, Step, Write
+from tests.zfs.differential.words import (
+    COLUMNS,
+    MEASURED,
+    NAMED,
+    PARTS,
+    POOL,
+    PROPERTIES,
+    RECEIVED,
+    TAGS,
+    VERBS,
+    WRONG,
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -115,7 +124,8 @@ class Author:
         deep: list[str] = self.pick([[], [], [], ["-d", "1"], ["-d", "x"]])
         form: list[str] = self.pick([[], [], ["-o", "name,value"], ["-o", "value"], ["-o", "all"], ["-o", "nosuch"]])
         words = [*self._flags("Hpr"), *form, *source, *kinds, *deep, some]
-        return _zfs("get", *words, *[self._any() for _ in range(self.pick([1, 1, 1, 2]))], shown=True, measured="used" in some)
+        names = [self._any() for _ in range(self.pick([1, 1, 1, 2]))]
+        return _zfs("get", *words, *names, shown=True, measured="used" in some)
 
     def get_own(self) -> Step:
         words = ("-Hp", "-s", "local,received", "-o", "name,property,value", "all")
@@ -124,7 +134,7 @@ class Author:
     def list(self) -> Step:
         measured = self._chance(4)
         columns = self.pick(MEASURED if measured else COLUMNS)
-        kinds = self.pick(["", "", "all", "snapshot", "filesystem,volume", "filesystem", "volume", "bookmark", "nosuch"])
+        kinds = self.pick(["", "", "all", "snapshot", "filesystem,volume", "volume", "bookmark", "nosuch"])
         deep: list[str] = self.pick([[], [], [], ["-d", "1"], ["-d", "0"], ["-d", "-1"]])
         order: list[str] = self.pick([[], [], [], ["-s", "name"], ["-S", "name"], ["-s", "type"], ["-s", "nosuch"]])
         names = [self._any() for _ in range(self.pick([0, 0, 1, 1, 2]))]
@@ -202,26 +212,32 @@ class Author:
         return _zfs("send", "-n", *self._flags("RpvP"), *self._base(), self._any(), shown=True, measured=True)
 
     def _base(self) -> Sequence[str]:
-        base = self._weigh((3, self._snapshots), (3, [f"@{tag}" for tag in TAGS]), (1, ["s1", "#m1"]), (1, self._bookmarks))
+        short = [f"@{tag}" for tag in TAGS]
+        base = self._weigh((3, self._snapshots), (3, short), (1, ["s1", "#m1"]), (1, self._bookmarks))
         return self.pick([[], [], ["-i", base], ["-I", base]])
 
     def send(self) -> Step:
         of = self._any() if self._chance(8) else self._snapshot()
+        base = self._base()
         target = self._weigh((8, [self._fresh()]), (3, [self._head()]), (1, [self._snapshot()]))
         into: list[str] = self.pick([[], [], [], [], ["-d"], ["-e"]])
         receive = ("zfs", "receive", *self._flags("Fuv"), *into, *self.pick(RECEIVED), target)
-        return Pipe(("zfs", "send", *self._flags("Rp"), *self._base(), of), receive)
+        flags = self._flags("p" if base else "Rp")
+        return Pipe(("zfs", "send", *flags, *base, of), receive)
 
     def send_plain(self) -> Step:
         replica: list[str] = self.pick([[], ["-R"]])
-        some = self.pick([(), ("-x", "mountpoint"), ("-x", "mountpoint", "-o", "chyves:name=new"), ("-o", "chyves:x=1")])
+        some = self.pick(["", "-x mountpoint", "-x mountpoint -o chyves:name=new", "-o chyves:x=1"]).split()
         return Pipe(("zfs", "send", *replica, self._snapshot()), ("zfs", "receive", *some, self._fresh()))
 
     def send_again(self) -> Step:
         """Bring a copy up to date."""
         since = f"@{self.pick(TAGS)}"
         how = self.pick([["-i", since], ["-I", since], ["-R", "-I", since], ["-R", "-i", since]])
-        return Pipe(("zfs", "send", *how, self._snapshot()), ("zfs", "receive", *self._flags("Fu"), self._head()))
+        source, target = self._snapshot(), self._head()
+        if f"{source}/".startswith((f"{target}/", f"{target}@")):
+            how = ["-i", since]  # a package into what it came from, or above that, renames what is there
+        return Pipe(("zfs", "send", *how, source), ("zfs", "receive", *self._flags("Fu"), target))
 
     def send_part(self) -> Step:
         some = self.pick([["-s"], ["-s"], [], ["-F", "-s"]])

@@ -1,25 +1,22 @@
 """Steps of a sequence on a machine with real OpenZFS: run here, or in a virtual machine as a program of its own.
 
-As a program it reads requests from a serial line, one JSON object a line, and answers each with one line. It needs
-nothing but Python, so that it can be copied into any machine.
+As a program it reads requests from one named pipe and answers on another. It needs nothing but Python.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 Said = tuple[int, str, str]
 
@@ -64,6 +61,8 @@ class Machine:
             if status == 0 or "no such pool" in err:
                 break
             time.sleep(attempt)
+        if not self.mounted():
+            shutil.rmtree(self.prefix, ignore_errors=True)
         disk = self.top / "disk"
         disk.unlink(missing_ok=True)
         with open(disk, "wb") as file:
@@ -177,40 +176,19 @@ class Machine:
 _PLAIN = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "POSIXLY_CORRECT": "1"}
 
 
-def _requests(descriptor: int) -> Iterator[dict[str, Any]]:
-    with open(descriptor, "rb", buffering=0, closefd=False) as line:
-        held = b""
-        while True:
-            held += line.read(4096) or b""
-            while b"\n" in held:
-                request, held = held.split(b"\n", 1)
-                if request.strip():
-                    yield json.loads(request)
-
-
-def serve(device: str) -> None:
-    """Answer requests that come over a serial line until one says that it is the last."""
-    import tty
-
-    descriptor = os.open(device, os.O_RDWR | os.O_NOCTTY)
-    tty.setraw(descriptor)
-    machine: Machine | None = None
-    os.write(descriptor, b"ready\n")
-    for request in _requests(descriptor):
+def serve(place: str) -> None:
+    """Answer requests that are written to one pipe in a directory, by writing to the other, until told to close."""
+    machine = Machine(Path(place), "tank")
+    call = ""
+    while call != "close":
+        with open(f"{place}/request", encoding="utf-8") as pipe:
+            call, *arguments = json.loads(pipe.read())
         try:
-            if request["call"] == "machine":
-                machine = Machine(Path(request["top"]), request["pool"])
-                machine.top.mkdir(parents=True, exist_ok=True)
-                answer: Any = None
-            else:
-                answer = getattr(machine, request["call"])(*request["with"])
+            answer = {"answer": getattr(machine, call)(*arguments)}
         except Exception as error:
             answer = {"failed": f"{type(error).__name__}: {error}"}
-        text = base64.b64encode(zlib.compress(json.dumps([request.get("id"), answer]).encode(), 1)) + b"\n"
-        while text:
-            text = text[os.write(descriptor, text) :]
-        if request["call"] == "close":
-            return
+        with open(f"{place}/answer", "w", encoding="utf-8") as pipe:
+            json.dump(answer, pipe)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from pathlib import Path
 from unittest import mock
 
 from chyves.lab.zfs import commands
-from tests.differential.agent import digest, files, payload
-from tests.differential.steps import Said
 from tests.lab.zfs_lab import made
+from tests.zfs.differential.agent import digest, files, payload
+from tests.zfs.differential.steps import Said
 
 
 class LabSide:
@@ -23,6 +23,7 @@ class LabSide:
     def __init__(self, top: Path, pool: str, release: str) -> None:
         self.pool, self.release = pool, release
         self.lab = made(top, release).lab
+        self.run(["zpool", "destroy", "zroot"])
         self.prefix = str(self.lab.root)
         self._sitting: list[subprocess.Popen[bytes]] = []
 
@@ -51,7 +52,7 @@ class LabSide:
         source = io.TextIOWrapper(io.BytesIO(given))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch.object(sys, "stdin", source):
             status = commands.run(self.lab, words[0], words[1:])
-        return status, out.buffer.getvalue(), err.getvalue()  # type: ignore[attr-defined]
+        return status, out.buffer.getvalue(), err.getvalue()
 
     def pipe(self, send: list[str], receive: list[str], part: float) -> list[Said]:
         """Send into a receiver, or (`part` below 1) only the beginning of the stream."""

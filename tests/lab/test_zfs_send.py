@@ -391,7 +391,7 @@ def test_what_cannot_be_sent(zfs: Zfs) -> None:
         "warning: cannot send 'zroot/a@two': not an earlier snapshot from the same fs"
     )
     assert zfs.refused("send", "-n", "-I", "@two", "zroot/a@one") == (
-        "WARNING: could not send zroot/a@one:\nincremental source (zroot/a@two) is not earlier than it"
+        "WARNING: could not send zroot/a@one:\nincremental source (zroot/a@two) does not exist"
     )
     assert zfs.refused("send", "-n", "zroot/a") == (
         "warning: cannot send 'zroot/a': target is busy; if a filesystem, it must not be mounted"

@@ -393,7 +393,7 @@ def test_what_cannot_be_sent(zfs: Zfs) -> None:
     assert zfs.refused("send", "-n", "-I", "@two", "zroot/a@one") == (
         "WARNING: could not send zroot/a@one:\nincremental source (zroot/a@two) does not exist"
     )
-    assert zfs.refused("send", "-n", "zroot/a") == (
+    assert zfs.refused("send", "zroot/a") == (
         "warning: cannot send 'zroot/a': target is busy; if a filesystem, it must not be mounted"
     )
     assert zfs.refused("send", "-nR", "zroot/a") == "Error: Unsupported flag with filesystem or bookmark."

@@ -397,12 +397,13 @@ def test_what_cannot_be_sent(zfs: Zfs) -> None:
         "warning: cannot send 'zroot/a': target is busy; if a filesystem, it must not be mounted"
     )
     assert zfs.refused("send", "-nR", "zroot/a") == "Error: Unsupported flag with filesystem or bookmark."
-    zfs.ok("create", "zroot/a/late")
+    zfs.ok("destroy", "zroot/a/b@two")
     assert zfs.refused("send", "-nR", "zroot/a@two") == (
-        "cannot send zroot/a@two recursively: snapshot zroot/a/late@two does not exist"
+        "cannot send zroot/a@two recursively: snapshot zroot/a/b@two does not exist\n"
+        "warning: cannot send 'zroot/a': backup failed"
     )
     said = zfs("send", "-nsRP", "zroot/a@two")
-    assert said.err == "WARNING: skipping dataset zroot/a/late and its children: snapshot two does not exist\n"
+    assert said.err == "WARNING: skipping dataset zroot/a/b and its children: snapshot two does not exist\n"
     assert zfs.misused("send") == "missing snapshot argument"
     assert zfs.misused("send", "zroot/a@one", "zroot/a@two") == "too many arguments"
     assert zfs.misused("send", "-Z", "zroot/a@one") == "invalid option 'Z'"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chyves import names
 from chyves.doctor.kinds import Finding
-from chyves.doctor.live import OPEN
+from chyves.doctor.live import OPEN, closed
 from chyves.errors import ChyvesError
 from chyves.guests import crashes, prepare, running
 from chyves.guests.reclaim import free_vmm
@@ -109,6 +109,11 @@ def _mode(host: Host, finding: Finding) -> None:
     host.files.forbid(Path(finding.thing), OPEN)
 
 
+def _secret(host: Host, finding: Finding) -> None:
+    path = Path(finding.thing)
+    host.files.forbid(path, closed(path.is_dir()))
+
+
 def _ownership(host: Host, finding: Finding) -> None:
     host.files.give(Path(finding.thing), host.owner)
 
@@ -130,6 +135,7 @@ ACTS: dict[str, Callable[[Host, Finding], None]] = {
     "spare-files": _record,
     "dead-session": _session,
     "loose-file": _mode,
+    "open-secret": _secret,
     "wrong-owner": _ownership,
 }
 """What repairs a finding, by its kind; those of the other kinds are settled before, or told only."""

@@ -124,13 +124,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Place:
-    """A file, or a directory, with its owner and its mode."""
+    """A file, or a directory, with its owner and its mode; `secret` is one that has a secret in it."""
 
     owner: str
     path: str
     uid: int
     mode: int
     secret: bool = False
+    directory: bool = False
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ _ROWS = (
     Kind("spare-files", "Files are left of a guest that does not run.", How.REPAIRED, "They are removed."),
     Kind("dead-session", "A console is locked by a session that is gone.", How.REPAIRED, "The lock is removed."),
     # Files, and what could not be looked at.
-    Kind("loose-file", "Others may write, or read, what they should not.", How.REPAIRED, "They may no longer."),
+    Kind("loose-file", "Others may write what is for its owner alone.", How.REPAIRED, "They may no longer."),
+    Kind("open-secret", "Others may read a secret.", How.REPAIRED, "They may no longer."),
     Kind("wrong-owner", "A file belongs to somebody else.", How.REPAIRED, "It is given back to its owner."),
     Kind("unseen", "A part of the host cannot be looked at.", How.TOLD, "What is wrong with it is not for chyves."),
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chyves.doctor.facts import Facts, Place
+from chyves.doctor.facts import Facts
 from chyves.doctor.kinds import Finding, found
 
 PREFIX = "chy-"
-OPEN, SECRET = 0o022, 0o077
-"""The bits of a mode that a file may not have: others write to it; others read a secret."""
+OPEN = 0o022
+"""The bits of a mode with which others than the owner may write."""
 
 
 def _locks(guest: str) -> tuple[str, ...]:
@@ -84,14 +84,13 @@ def records(facts: Facts) -> Iterator[Finding]:
 def files(facts: Facts) -> Iterator[Finding]:
     """Files that others may change, or that are not root's, and what could not be looked at."""
     for place in facts.places:
-        if loose := _loose(place):
-            yield found(
-                "loose-file",
-                place.owner,
-                place.path,
-                f"{place.path} has the mode {place.mode:o}: {loose}",
-                f"chmod {tight(place):o}",
-            )
+        mode = f"{place.path} has the mode {place.mode:o}"
+        if place.mode & OPEN:
+            what = f"{mode}: others than its owner may write to it"
+            yield found("loose-file", place.owner, place.path, what, "forbid that")
+        if place.secret and place.mode & closed(place.directory):
+            what = f"{mode}: others may read it, and it holds a secret"
+            yield found("open-secret", place.owner, place.path, what, "forbid that")
         if place.uid != facts.root:
             yield found(
                 "wrong-owner",
@@ -104,12 +103,6 @@ def files(facts: Facts) -> Iterator[Finding]:
         yield found("unseen", owner, why, why, "see to that, and look again")
 
 
-def _loose(place: Place) -> str:
-    if place.mode & OPEN:
-        return "others than its owner may write to it"
-    return "others may read it, and it holds secrets" if place.secret and place.mode & SECRET else ""
-
-
-def tight(place: Place) -> int:
-    """The mode that a file is to have."""
-    return place.mode & ~(SECRET if place.secret else OPEN)
+def closed(directory: bool) -> int:
+    """The bits that the mode of a file with a secret may not have, or of the directory that it is in."""
+    return 0o007 if directory else 0o077

@@ -22,6 +22,7 @@ from chyves.guests import crashes, following, rollback, running, succession
 from chyves.host.interfaces import Interface
 from chyves.host.locks import Sight
 from chyves.host.machine import Host
+from chyves.masking import masked
 from chyves.network import change
 from chyves.pools import install, leftovers, together
 from chyves.pools.holdings import RESOURCES, GuestHolding, Holdings, PoolHolding
@@ -191,18 +192,26 @@ class _Sight:
         except OSError:
             self.hidden += 1
             return Kept(str(file))
-        self._place(owner, file, status)
         if not os.access(file, os.R_OK):
             self.hidden += 1
             return Kept(str(file))
         try:
-            return Kept(str(file), self.host.files.read_properties(file))
+            kept = Kept(str(file), self.host.files.read_properties(file))
         except ChyvesError as error:
-            return Kept(str(file), None, str(error).removeprefix(f"{file}: "))
+            kept = Kept(str(file), None, str(error).removeprefix(f"{file}: "))
+        lines = [f"{name}={text}" for name, text in (kept.text or {}).items()]
+        # All at once first: there is hardly ever one.
+        secret = masked("\n".join(lines)) != "\n".join(lines) and any(masked(line) != line for line in lines)
+        self._place(owner, file, status, secret)
+        if secret and not optional:  # a guest's, which has a dataset of its own
+            with suppress(OSError):
+                self._place(owner, file.parent, file.parent.lstat(), secret)
+        return kept
 
-    def _place(self, owner: str, file: Path, status: os.stat_result) -> None:
+    def _place(self, owner: str, file: Path, status: os.stat_result, secret: bool = False) -> None:
         if not stat.S_ISLNK(status.st_mode):  # one is refused when it is read
-            self.places.append(Place(owner, str(file), status.st_uid, stat.S_IMODE(status.st_mode)))
+            directory, mode = stat.S_ISDIR(status.st_mode), stat.S_IMODE(status.st_mode)
+            self.places.append(Place(owner, str(file), status.st_uid, mode, secret, directory))
 
     def _pool(self, pool: PoolHolding) -> PoolFacts:
         resources = {kind: _children(pool, f"{pool.dataset}/{top}") for kind, top in RESOURCES.items()}

@@ -92,8 +92,14 @@ REPAIRED = (
     Damage("spare-files", lambda lab: write(run(lab) / ".crashed.nobody", "crashed")),
     Damage("dead-session", lambda lab: write(lab.root / "var/spool/lock/LCK..nmdm50B", f"{GONE}\n")),
     Damage("loose-file", lambda lab: place(lab, "a").chmod(0o666)),
+    Damage("open-secret", lambda lab: secret(lab)),
     Damage("wrong-owner", lambda lab: os.chown(place(lab, "c"), 1234, -1)),
 )
+
+
+def secret(lab: Lab) -> None:
+    put(lab, "b", notes="the password=hunter2")
+    place(lab, "b").parent.chmod(0o750)
 
 
 def two_primaries(lab: Lab) -> None:

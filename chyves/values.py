@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Generic, Protocol, TypeVar
 
 from chyves import names
@@ -249,8 +250,13 @@ class Several(Generic[T]):
     def metavar(self) -> str:
         return f"{self.of.metavar}[,...]"
 
+    @cached_property
+    def _item(self) -> Callable[[str], T]:
+        """Reads an item once: a list of all taps is read again for each guest that comes to it."""
+        return cache(self.of.parse)
+
     def parse(self, text: str) -> tuple[T, ...]:
-        items = () if text in NONE else tuple(self.of.parse(item) for item in text.split(","))
+        items = () if text in NONE else tuple(map(self._item, text.split(",")))
         if len(set(items)) != len(items):
             raise ValueError(f"{self.metavar} with nothing named twice")
         return items

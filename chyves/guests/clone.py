@@ -9,13 +9,13 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from chyves import __version__
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, rollback, running, template
-from chyves.guests.copy import copy, require_room
+from chyves.guests.copy import Size, copy, measured, require_room
 from chyves.guests.create import refuse_taken
 from chyves.guests.each import begun
 from chyves.guests.leftovers import NEW, PROCESS
@@ -56,6 +56,16 @@ class Original:
     guest: Guest
     datasets: tuple[str, ...]
 
+    @cached_property
+    def local(self) -> dict[str, dict[str, str]]:
+        """The ZFS properties that were set on its datasets, asked once for all its clones."""
+        return self.holding.host.zfs.local(*self.datasets)
+
+    @cached_property
+    def sizes(self) -> dict[str, Size]:
+        """The sizes of its datasets, asked once for all its copies."""
+        return measured(self.holding.host, self.datasets)
+
     @property
     def shown(self) -> str:
         return f"{self.holding.name}@{self.snapshot}" if self.snapshot else self.holding.name
@@ -78,7 +88,7 @@ def clone(host: Host, guest: str, name: Sequence[str], pool: str | None = None, 
         for number, new in enumerate(name):
             with begun(name[number + 1 :]):
                 if not dependent(how):
-                    require_room(host, new, where, original.datasets)
+                    require_room(host, new, where, original.sizes.values())
                 _clone(holdings, original, new, where, how, unique)
 
 
@@ -170,7 +180,7 @@ def _build(holdings: Holdings, original: Original, guest: Guest, pool: PoolHoldi
 
 def _make_from(undo: Undo, host: Host, original: Original, pool: PoolHolding, new: str, how: str) -> None:
     """Make each dataset out of the original's, with what was set on that."""
-    old, local = original.holding.dataset, host.zfs.local(*original.datasets)
+    old, local = original.holding.dataset, original.local
     kept = {
         dataset: {key: value for key, value in local[dataset].items() if key in KEPT or _of_users(key)}
         for dataset in original.datasets
@@ -189,7 +199,7 @@ def _make_from(undo: Undo, host: Host, original: Original, pool: PoolHolding, ne
         for dataset, place in places.items():
             undo.do(partial(host.zfs.clone, f"{dataset}@{tag}", place, kept[dataset]))
     else:
-        copy(undo, host, pool, places, tag, kept)
+        copy(undo, host, pool, places, tag, kept, original.sizes)
     if original.snapshot is None:
         undo.do(lambda: host.zfs.let_go(f"{old}@{tag}", recursive=True))
 

@@ -13,6 +13,14 @@ from chyves.host.undo import Undo
 from chyves.pools.holdings import PoolHolding
 
 
+class Size(NamedTuple):
+    """Bytes of a dataset: what it holds, what that is without compression, and what is reserved for it."""
+
+    held: int
+    sent: int
+    reserved: int
+
+
 def copy(
     undo: Undo,
     host: Host,
@@ -20,13 +28,14 @@ def copy(
     places: Mapping[str, str],
     tag: str,
     kept: Mapping[str, Mapping[str, str]],
+    sizes: Mapping[str, Size],
 ) -> None:
     """Copy datasets to a pool as they are in their snapshots called `tag`, parents first.
 
     `places` says where each is copied to, `kept` which ZFS properties it has there; a volume reserves as much as the
-    one that it is a copy of. The caller has room for them (`require_room`), and takes back what was made.
+    one that it is a copy of, as `sizes` has it. The caller has room for them (`require_room`), and takes back what was
+    made.
     """
-    sizes = measured(host, places)
     for dataset, target in places.items():
         size = sizes[dataset]
         reserved = {"refreservation": str(size.reserved)} if size.reserved else {}
@@ -40,14 +49,6 @@ def _copy(host: Host, snapshot: str, target: str, properties: Mapping[str, str],
         host.zfs.copy(snapshot, target, properties, progress.advance)
 
 
-class Size(NamedTuple):
-    """Bytes of a dataset: what it holds, what that is without compression, and what is reserved for it."""
-
-    held: int
-    sent: int
-    reserved: int
-
-
 def measured(host: Host, datasets: Iterable[str]) -> dict[str, Size]:
     """The sizes of datasets, by name."""
     columns = ("referenced", "logicalreferenced", "refreservation")
@@ -55,9 +56,9 @@ def measured(host: Host, datasets: Iterable[str]) -> dict[str, Size]:
     return {row["name"]: Size(*(int(row[column]) for column in columns)) for row in rows}
 
 
-def require_room(host: Host, name: str, pool: PoolHolding, datasets: Iterable[str]) -> None:
+def require_room(host: Host, name: str, pool: PoolHolding, sizes: Iterable[Size]) -> None:
     """Raise ChyvesError where a pool has not the room for copies of datasets; `name` is the guest's."""
-    needed = sum(max(size.held, size.reserved) for size in measured(host, datasets).values())
+    needed = sum(max(size.held, size.reserved) for size in sizes)
     refuse_full(name, pool, needed, int(host.zfs.get(pool.guests_dataset, "available")))
 
 

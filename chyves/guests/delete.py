@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 from chyves.errors import ChyvesError
@@ -35,7 +37,9 @@ def delete(host: Host, guest: Target, how: str | None = None, yes: bool = False)
         doomed = _doomed(holdings, guest, how)
         if shown and _lines(host, doomed) != shown:
             raise ChyvesError("what would be deleted has changed since it was shown; nothing is deleted; try again")
-        each(host, doomed, lambda holding: _delete(host, holdings, holding, how))
+        taps = Counter[str]() if how == "keepnet" else _interfaces(holdings)
+        free = _below_free(host, doomed) if len(doomed) > 1 and not host.dry else {}
+        each(host, doomed, lambda holding: _delete(holdings, holding, how, taps, free.get(holding.name)))
 
 
 def _doomed(holdings: Holdings, guest: Target, how: str | None) -> list[GuestHolding]:
@@ -83,16 +87,20 @@ def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how:
             )
 
 
-def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | None) -> None:
-    name, settings = holding.name, holdings.globals
+def _delete(
+    holdings: Holdings, holding: GuestHolding, how: str | None, taps: Counter[str], below: Sequence[str] | None
+) -> None:
+    """Delete one guest; `taps` says how many guests have each interface, `below` what goes, where that is known."""
+    host, name, settings = holdings.host, holding.name, holdings.globals
     old = f"{holding.pool.guests_dataset}/{OLD.name}/{name}" + (leftovers.KEEPNET if how == "keepnet" else "")
     with host.locks.hold(f"guest.{name}"):
         # In a dry run clones that go first are still there, and ZFS would refuse.
-        below = list(holding.rows) if host.dry else host.zfs.below(holding.dataset)
+        below = list(holding.rows) if host.dry else below or host.zfs.below(holding.dataset)
         if running.supervisor(host, name) is not None:
             force_off(host, name)
-        interfaces = set(holding.properties.net_ifaces) - _used_by_others(holdings, name) if how != "keepnet" else ()
-        changed = without_member(settings, *interfaces)
+        own = [] if how == "keepnet" else holding.properties.net_ifaces
+        # Those of an exact clone are its parent's too.
+        changed = without_member(settings, *(tap for tap in own if taps[tap] == 1))
         with Undo():
             with Undo() as undo:
                 leftovers.within(undo, host, holding.pool, old)
@@ -105,17 +113,31 @@ def _delete(host: Host, holdings: Holdings, holding: GuestHolding, how: str | No
                     undo.do(lambda: save(host, changed, holdings.globals_file))
             holdings.globals = changed
             holdings.forget(name)
+            taps.subtract(own)
             doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
             leftovers.finish(host, holding.pool, old, doomed, f"{name}: is deleted", _process_snapshots(holding))
     crashes.forget(host, name)
     host.terminal.say(1, f"{name}: deleted")
 
 
-def _used_by_others(holdings: Holdings, name: str) -> set[str]:
-    """The interfaces of all other guests: those of an exact clone are its parent's too."""
-    others = holdings.each_properties(holdings.host.terminal.warn)
+def _interfaces(holdings: Holdings) -> Counter[str]:
+    """How many guests have each interface, of those whose files can be read."""
+    everyone = holdings.each_properties(holdings.host.terminal.warn).values()
+    return Counter(tap for guest in everyone for tap in {*guest.text.get("net_ifaces", "").split(",")})
+
+
+def _below_free(host: Host, doomed: Sequence[GuestHolding]) -> dict[str, list[str]]:
+    """All that is below guests, from one process, of those from which nothing was cloned: ZFS refuses none of them."""
+    rows = host.zfs.list(*(one.dataset for one in doomed), properties=("name", "clones"), types="all", recursive=True)
+    found: dict[str, list[dict[str, str]]] = {holding.dataset: [] for holding in doomed}
+    depth = doomed[0].dataset.count("/") + 1
+    for row in rows:
+        top = re.split("[@#]", row["name"])[0].split("/")[:depth]
+        found["/".join(top)].append(row)
     return {
-        tap for other, guest in others.items() if other != name for tap in guest.text.get("net_ifaces", "").split(",")
+        holding.name: [row["name"] for row in found[holding.dataset]]
+        for holding in doomed
+        if all(row["clones"] in ("", "-") for row in found[holding.dataset])
     }
 
 

@@ -21,14 +21,14 @@ from chyves.targets import Target
 def add(host: Host, guest: Target, interface: str, bridge: str | None = None) -> None:
     """Give guests the next free tap each (`tap`), or an interface by its name: all of them, or none."""
     with _held(host, guest) as (holdings, wanted):
-        unique, settings = Unique.read(holdings), holdings.globals
+        unique, settings, owners = Unique.read(holdings), holdings.globals, _owners(holdings)
         added: dict[str, str] = {}
         new = []
         for holding in wanted:
             name = unique.tap() if interface == "tap" else names.guest_interface(interface)
             if name in added.values() and not is_shared(name):
                 raise ChyvesError(f"{name}: can belong to one guest only; name one, or let each have its own")
-            _refuse_taken(host, holdings, holding.name, name)
+            _refuse_taken(owners, holding.name, name)
             new.append(_given(holdings, holding, name, unique))
             settings = _joined(holdings, settings, holding.name, name, bridge)
             added[holding.name] = name
@@ -94,10 +94,19 @@ def _joined(holdings: Holdings, settings: Global, guest: str, name: str, bridge:
     return settings
 
 
-def _refuse_taken(host: Host, holdings: Holdings, guest: str, name: str) -> None:
+def _owners(holdings: Holdings) -> dict[str, list[str]]:
+    """The guests that have each interface."""
+    found: dict[str, list[str]] = {}
+    for owner, guest in holdings.each_properties(holdings.host.terminal.warn).items():
+        for name in guest.net_ifaces:
+            found.setdefault(name, []).append(owner)
+    return found
+
+
+def _refuse_taken(owners: Mapping[str, Sequence[str]], guest: str, name: str) -> None:
     """Refuse an interface that the guest has already, or that another has and cannot share."""
-    for other, properties in holdings.each_properties(host.terminal.warn).items():
-        if name in properties.net_ifaces and (other == guest or not is_shared(name)):
+    for other in owners.get(name, ()):
+        if other == guest or not is_shared(name):
             raise ChyvesError(f"{name}: belongs to {other}; take it away first: chyves network {other} remove {name}")
 
 

@@ -6,7 +6,7 @@ Every changing command settles it first, under the lock `all`, and says what it 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -151,7 +151,10 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
     return True
 
 
-def _children(rows: Iterable[str], parent: str) -> list[str]:
+def _children(rows: Collection[str], parent: str) -> list[str]:
+    """The datasets right below one; a guest that is made or deleted with many asks often, and mostly there is none."""
+    if parent not in rows:
+        return []
     return [name for name in rows if name.startswith(parent + "/") and name.count("/") == parent.count("/") + 1]
 
 
@@ -184,10 +187,12 @@ def discard(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str]
     try:
         host.zfs.destroy_all(doomed, {*expected, parent})
     except ChyvesError:
-        pool.rows.setdefault(dataset, {"type": "filesystem", "mountpoint": "-", "origin": "-"})
+        for name in (parent, dataset):
+            pool.rows.setdefault(name, {"type": "filesystem", "mountpoint": "-", "origin": "-"})
         raise
-    for name in [row for row in pool.rows if row == doomed or row.startswith(doomed + "/")]:
-        del pool.rows[name]
+    if doomed in pool.rows:
+        for name in [row for row in pool.rows if row == doomed or row.startswith(doomed + "/")]:
+            del pool.rows[name]
 
 
 def tidy(host: Host, pool: PoolHolding, dataset: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 
 from chyves import names
 from chyves.errors import ChyvesError
@@ -31,15 +32,27 @@ def move(host: Host, guest: Target, pool: str) -> None:
             raise ChyvesError(f"{there[0]}: is on pool {pool} already; see: chyves list pools")
         for name in there:
             host.terminal.say(1, f"{name}: is on {pool} already")
+        clones = _clones(holdings)
         each(host, [holding for holding in wanted if holding.name not in there],
-             lambda holding: _move(host, holdings, holding, target))  # fmt: skip
+             lambda holding: _move(holdings, holding, target, clones))  # fmt: skip
 
 
-def _move(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolHolding) -> None:
+def _clones(holdings: Holdings) -> dict[str, list[str]]:
+    """What was cloned from each dataset that has clones."""
+    found: dict[str, list[str]] = {}
+    for pool in holdings.pools.values():
+        for dataset, row in pool.rows.items():
+            if row["origin"] != "-":
+                found.setdefault(row["origin"].partition("@")[0], []).append(dataset)
+    return found
+
+
+def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones: Mapping[str, Sequence[str]]) -> None:
+    host = holdings.host
     name, source = holding.name, holding.pool
     with host.locks.hold(f"guest.{name}"):
         rollback.refuse_unfinished(holdings, name)
-        _refuse(host, holdings, holding, target)
+        _refuse(host, holding, target, clones)
         size = _measured(host, holding, target)
         host.terminal.say(1, f"{name}: moving from {source.name} to {target.name}")
         new = f"{target.guests_dataset}/{NEW.name}/{name}"
@@ -88,7 +101,7 @@ def _replicate(undo: Undo, host: Host, holding: GuestHolding, target: PoolHoldin
     undo.do(lambda: host.zfs.destroy_snapshots(new, [f"@{tag}"]))
 
 
-def _refuse(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolHolding) -> None:
+def _refuse(host: Host, holding: GuestHolding, target: PoolHolding, clones: Mapping[str, Sequence[str]]) -> None:
     name, here = holding.name, holding.pool.name
     if running.supervisor(host, name) is not None:
         raise ChyvesError(f"{name}: runs; stop it first: chyves {name} stop")
@@ -104,10 +117,9 @@ def _refuse(host: Host, holdings: Holdings, holding: GuestHolding, target: PoolH
     foreign = [origin for origin in origins if not origin.startswith(own)]
     if foreign:
         raise ChyvesError(f"{name}: is a ZFS clone of {foreign[0]}, which stays on {here}; {copied}")
-    rows = ((dataset, row) for dataset, row in holding.pool.rows.items() if dataset not in holding.rows)
-    clones = [dataset for dataset, row in rows if row["origin"].startswith(own)]
-    if clones:
-        raise ChyvesError(f"{name}: {', '.join(clones)} was cloned from it and stays on {here}; {copied}")
+    hanging = [clone for dataset in holding.rows for clone in clones.get(dataset, ()) if clone not in holding.rows]
+    if hanging:
+        raise ChyvesError(f"{name}: {', '.join(hanging)} was cloned from it and stays on {here}; {copied}")
 
 
 def _measured(host: Host, holding: GuestHolding, target: PoolHolding) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 
 from chyves import names
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
+from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.taps import left_over, take_down
@@ -25,16 +27,17 @@ UNKILLABLE = "cannot be killed; what it holds stays taken until the kernel lets 
 
 def reclaim(host: Host, guest: Target) -> None:
     """Free what guests that do not run have left in the kernel; refuses one that runs."""
-    each(host, Holdings.read(host).find(guest), lambda holding: _reclaim(host, holding))
+    existing = cache(host.interfaces.all)
+    each(host, Holdings.read(host).find(guest), lambda holding: _reclaim(host, holding, existing))
 
 
-def _reclaim(host: Host, holding: GuestHolding) -> None:
+def _reclaim(host: Host, holding: GuestHolding, existing: Callable[[], Mapping[str, Interface]]) -> None:
     name = holding.name
     with host.locks.hold(f"guest.{name}"):
         state = running.read(host, name)
         if running.supervisor(host, name) is not None or (state and running.bhyve_lives(host, name, state)):
             raise ChyvesError(f"{name}: runs; stop it first: chyves {name} stop")
-        left = _left_taps(host, holding)
+        left = _left_taps(holding, existing)
         if state is None and not left and not running.vmm(host, name):
             host.terminal.say(1, f"{name}: holds nothing")
             return
@@ -49,10 +52,10 @@ def _free_all(host: Host, name: str, state: running.Running | None, left: Iterab
     take_down(host, left)
 
 
-def _left_taps(host: Host, holding: GuestHolding) -> list[str]:
+def _left_taps(holding: GuestHolding, existing: Callable[[], Mapping[str, Interface]]) -> list[str]:
     """The taps of a guest that chyves made and nobody has open, also where nothing is written down of them."""
     with suppress(ChyvesError):  # whose file cannot be read can still be freed of what is written down
-        return left_over(host, holding.properties.net_ifaces)
+        return left_over(existing(), holding.properties.net_ifaces)
     return []
 
 

@@ -13,7 +13,7 @@ from chyves.guests import leftovers, running, screen, template
 from chyves.guests.create import uefi_additions
 from chyves.guests.get import owned
 from chyves.guests.order import refuse_ring
-from chyves.guests.unique import Unique, refuse_shared
+from chyves.guests.unique import Owners, Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.masking import masked
@@ -183,10 +183,13 @@ def _refuse_shared(host: Host, holdings: Holdings, old: Sequence[Section], new: 
         for before, after in pairs
         if isinstance(before, Guest) and isinstance(after, Guest) and before.owner in holdings.guests
     }
+    if not guests:
+        return
     changed = {name: after for name, (_, after) in guests.items()}
     everyone = {**holdings.each_properties(host.terminal.warn), **changed}
+    owners = Owners(everyone.values())
     for name, (before, after) in guests.items():
-        refuse_shared(name, before, after, everyone.values())
+        owners.refuse_shared(name, before, after)
         if after.rcboot_after and after.text["rcboot_after"] != before.text.get("rcboot_after"):
             for other in after.rcboot_after:
                 holdings.guest(other)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 
 from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, ProgramFailed
 from chyves.guests import history, leftovers, rollback, running
 from chyves.guests.each import each
 from chyves.guests.history import LIVE, OF_CLONES, History, Snapshot
 from chyves.guests.journal import Journal
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.host.zfs import portions
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.targets import Target
 
@@ -35,27 +37,71 @@ def take(host: Host, guest: Target, snapshot: str | None = None) -> None:
     """Take a snapshot of guests, of all datasets of a guest at the same moment."""
     if snapshot is not None and snapshot.startswith(OF_CLONES):
         raise ChyvesError(f"{snapshot}: such a name is kept for clones; choose another")
-    with host.locks.hold("all"):
+    with host.locks.hold("all"), ExitStack() as held:
         holdings = leftovers.settled(host)
         wanted = holdings.find(guest)
-        named = snapshot or time.strftime(AUTO)
-        each(host, wanted, lambda holding: _take(host, holdings, holding, named))
+        taking = _Taking(holdings, snapshot or time.strftime(AUTO), _existing(host, wanted))
+        taken = taking.together(wanted, held) if len(wanted) > 1 else ()
+        each(host, wanted, lambda holding: taking.tell(holding) if holding.name in taken else taking.alone(holding))
 
 
-def _take(host: Host, holdings: Holdings, holding: GuestHolding, name: str) -> None:
-    with host.locks.hold(f"guest.{holding.name}"):
-        rollback.refuse_unfinished(holdings, holding.name)
-        if running.living(host, holding.name) is not None:
-            name += LIVE
+def _existing(host: Host, holdings: Iterable[GuestHolding]) -> frozenset[str]:
+    """The snapshots of guests' datasets, by their whole names."""
+    asked = [holding.dataset for holding in holdings]
+    return frozenset(row["name"] for row in host.zfs.list(*asked, types="snapshot", recursive=True))
+
+
+class _Taking:
+    """Snapshots of one name that are taken of guests; `existing` are those that there are."""
+
+    def __init__(self, holdings: Holdings, snapshot: str, existing: frozenset[str]) -> None:
+        self.holdings, self.host, self.existing = holdings, holdings.host, existing
+        self._snapshot = snapshot
+        self._names: dict[str, str] = {}
+
+    def together(self, wanted: Iterable[GuestHolding], held: ExitStack) -> set[str]:
+        """Take those that can be taken at the same moment; the guests whose are.
+
+        What keeps another from it is told when its turn comes, to be taken alone.
+        """
+        by_pool: dict[str, dict[str, str]] = {}
+        for holding in wanted:
+            with suppress(ChyvesError):
+                held.enter_context(self.host.locks.hold(f"guest.{holding.name}", wait=0))
+                by_pool.setdefault(holding.pool.name, {})[self._name(holding)] = holding.name
+        taken: set[str] = set()
+        for guests in by_pool.values():
+            for names in portions(guests):
+                with suppress(ProgramFailed):
+                    self._take(*names)
+                    taken.update(guests[name] for name in names)
+        return taken
+
+    def alone(self, holding: GuestHolding) -> None:
+        """Take that of one guest; raises ChyvesError."""
+        with self.host.locks.hold(f"guest.{holding.name}"):
+            self._take(self._name(holding))
+            self.tell(holding)
+
+    def tell(self, holding: GuestHolding) -> None:
+        """Tell of one that is taken."""
+        self.host.terminal.say(1, f"{holding.name}: {self._names[holding.name]} taken")
+
+    def _name(self, holding: GuestHolding) -> str:
+        """The whole name of a guest's snapshot; raises ChyvesError where it cannot have that."""
+        rollback.refuse_unfinished(self.holdings, holding.name)
+        name = self._snapshot + (LIVE if running.living(self.host, holding.name) is not None else "")
         longest = max(holding.rows, key=len) + name
         if len(longest) > LONGEST:
             raise ChyvesError(f"{longest}: is longer than {LONGEST} characters; choose a shorter name")
-        past = history.read(host, [holding])[holding.name]
-        if any(other.name == name for other in past.snapshots):
+        if any(dataset + name in self.existing for dataset in holding.rows):
             raise ChyvesError(f"{holding.name}: {name}: there is such a snapshot already; choose another name")
+        self._names[holding.name] = name
+        return holding.dataset + name
+
+    def _take(self, *names: str) -> None:
         with Undo() as undo:
-            undo.do(lambda: host.zfs.snapshot(holding.dataset + name))
-        host.terminal.say(1, f"{holding.name}: {name} taken")
+            undo.do(lambda: self.host.zfs.snapshot(*names))
 
 
 def show(host: Host, guest: str) -> Table:

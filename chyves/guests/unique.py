@@ -79,28 +79,43 @@ class Unique:
         return str(uuid.uuid4())
 
 
-def refuse_shared(guest: str, old: Guest, new: Guest, others: Iterable[Guest]) -> None:
-    """Refuse new properties of a guest that another guest has and no two may; raises ChyvesError that names both.
+class Owners:
+    """Who has what no two guests may share, found without a look through all guests."""
 
-    What two have already (an exact clone and its parent) stays as it is.
-    """
-    for sentence in shared(guest, new, others, old):
-        raise ChyvesError(sentence)
+    def __init__(self, guests: Iterable[Guest]) -> None:
+        self._owners: dict[tuple[str, object], list[str]] = {}
+        for guest in guests:
+            for own in {*_own(guest).values(), *_interfaces(guest)}:
+                self._owners.setdefault(own, []).append(guest.owner)
 
+    def refuse_shared(self, guest: str, old: Guest, new: Guest) -> None:
+        """Refuse new properties of a guest that another guest has and no two may; raises ChyvesError that names both.
 
-def shared(guest: str, new: Guest, others: Iterable[Guest], old: Guest | None = None) -> Iterator[str]:
-    """A sentence for each property of a guest, other than it had, that another guest has and no two may."""
-    had = () if old is None else old.net_ifaces
-    for other in others:
-        if other.owner == guest:
-            continue
-        theirs = _own(other).values()
+        What two have already (an exact clone and its parent) stays as it is.
+        """
+        for sentence in self.shared(guest, new, old):
+            raise ChyvesError(sentence)
+
+    def shared(self, guest: str, new: Guest, old: Guest | None = None) -> Iterator[str]:
+        """A sentence for each property of a guest, other than it had, that another guest has and no two may."""
+        before = {} if old is None else _own(old)
         for name, mine in _own(new).items():
-            if mine in theirs and (old is None or mine != _own(old).get(name)):
-                yield f"{guest}: {name}: {new.get(name)} is taken by {other.owner}; choose another"
-        for interface in new.net_ifaces:
-            if interface in other.net_ifaces and interface not in had and not is_shared(interface):
-                yield f"{guest}: net_ifaces: {interface} is taken by {other.owner}; choose another"
+            if mine != before.get(name):
+                for other in self._others(guest, mine):
+                    yield f"{guest}: {name}: {new.get(name)} is taken by {other}; choose another"
+        had = () if old is None else _interfaces(old)
+        for kind, interface in _interfaces(new):
+            if (kind, interface) not in had:
+                for other in self._others(guest, (kind, interface)):
+                    yield f"{guest}: net_ifaces: {interface} is taken by {other}; choose another"
+
+    def _others(self, guest: str, own: tuple[str, object]) -> list[str]:
+        return [owner for owner in self._owners.get(own, ()) if owner != guest]
+
+
+def _interfaces(guest: Guest) -> list[tuple[str, object]]:
+    """The interfaces that a guest has alone."""
+    return [("interface", interface) for interface in guest.net_ifaces if not is_shared(interface)]
 
 
 def _own(guest: Guest) -> dict[str, tuple[str, object]]:

@@ -176,5 +176,5 @@ def without_member(settings: Global, *interfaces: str) -> Global:
     changes: dict[str, str | None] = {}
     for number, members in settings.bridge_tap_members.items():
         if set(members) & set(interfaces):
-            changes[f"bridge{number}_tap_members"] = ",".join(tap for tap in members if tap not in interfaces) or "-"
+            changes[f"bridge{number}_tap_members"] = ",".join([tap for tap in members if tap not in interfaces]) or "-"
     return settings.with_changes(changes)

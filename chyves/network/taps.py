@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from chyves.errors import ChyvesError
-from chyves.host.interfaces import Interfaces
+from chyves.host.interfaces import Interface, Interfaces
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import GROUP, Step, taps
@@ -60,9 +60,8 @@ def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> None:
         )
 
 
-def left_over(host: Host, interfaces: Iterable[str]) -> list[str]:
+def left_over(existing: Mapping[str, Interface], interfaces: Iterable[str]) -> list[str]:
     """The taps of a guest that does not run which chyves has made, and nobody has open."""
-    existing = host.interfaces.all()
     there = [tap for tap in taps(interfaces) if tap in existing and GROUP in existing[tap].groups]
     return [tap for tap in there if existing[tap].opened_by is None]
 

@@ -250,7 +250,7 @@ class Holdings:
         """What has come from another pool and has its mark still, whether it is the guest already or not."""
         return [holding for found in self._all.values() for holding in found if holding.arriving]
 
-    @property
+    @cached_property
     def guests(self) -> dict[str, GuestHolding]:
         """Every guest by name, in the order of the names."""
         return {name: found[0] for name, found in sorted(self._guests.items())}
@@ -258,6 +258,7 @@ class Holdings:
     def forget(self, name: str) -> None:
         """Have a guest out of mind that is no more."""
         self._guests.pop(name, None)
+        self.guests.pop(name, None)
 
     def guest(self, name: str) -> GuestHolding:
         """A guest by its exact name; raises ChyvesError, also where two pools have one of this name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, running
-from chyves.guests.unique import shared
+from chyves.guests.unique import Owners
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools import use
@@ -88,7 +88,8 @@ def _take_role(host: Host, pool: str) -> None:
 def _warn_of_shared(holdings: Holdings, guests: list[str]) -> None:
     """Tell what the guests that are back have that others were given meanwhile."""
     everyone = holdings.each_properties(holdings.host.terminal.warn)
+    owners = Owners(everyone.values())
     for name in guests:
         if name in everyone:
-            for sentence in shared(name, everyone[name], everyone.values()):
+            for sentence in owners.shared(name, everyone[name]):
                 holdings.host.terminal.warn(sentence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chyves.errors import ChyvesError, ProgramFailed
-from chyves.guests.copy import copy, require_room
+from chyves.guests.copy import copy, measured, require_room
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.lab.place import Lab
@@ -33,7 +33,7 @@ def test_datasets_are_copied_to_another_pool_with_what_they_hold(host: Host, lab
     places = {f"{guests}/a": "tank/chyves/guests/b", f"{guests}/a/disk0": "tank/chyves/guests/b/disk0"}
     with Undo() as undo:
         kept = {f"{guests}/a/disk0": {"volmode": "dev", "x:y": "kept"}}
-        copy(undo, host, Holdings.read(host).pools["tank"], places, "now", kept)
+        copy(undo, host, Holdings.read(host).pools["tank"], places, "now", kept, measured(host, places))
     assert properties(lab, "tank/chyves/guests/b/disk0") == properties(lab, f"{guests}/a/disk0")
     copied = lab.root / "dev/zvol/tank/chyves/guests/b/disk0"
     assert copied.read_bytes() == b"the disk" * (8 << 20)
@@ -57,8 +57,8 @@ def test_what_zfs_refuses_is_told_in_the_words_of_the_end_that_refused(host: Hos
 
 def test_a_pool_that_is_too_small_is_refused_before(host: Host, lab: Lab) -> None:
     zfs(lab, "set", "quota=32M", "tank/chyves")
-    pool = Holdings.read(host).pools["tank"]
+    pool, sizes = Holdings.read(host).pools["tank"], measured(host, ["zroot/chyves/guests/a/disk0"]).values()
     with pytest.raises(ChyvesError, match=r"a: needs 67M on tank, where 3\d\.\d.* are free; make room there"):
-        require_room(host, "a", pool, ["zroot/chyves/guests/a/disk0"])
+        require_room(host, "a", pool, sizes)
     zfs(lab, "set", "quota=1G", "tank/chyves")
-    require_room(host, "a", pool, ["zroot/chyves/guests/a/disk0"])
+    require_room(host, "a", pool, sizes)

@@ -14,7 +14,7 @@ from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import lineage
 from chyves.guests.clone import interfaces, renewed
-from chyves.guests.unique import Unique, refuse_shared
+from chyves.guests.unique import Owners, Unique
 from chyves.host.machine import Host
 from chyves.host.run import Runner
 from chyves.pools.holdings import Holdings, PoolHolding
@@ -101,7 +101,7 @@ def test_the_line_of_a_unique_clone_differs_only_where_it_must() -> None:
 
 def test_a_unique_clone_shares_nothing_that_no_two_guests_may_have() -> None:
     old, (new, _) = parent(), unique_clone()
-    refuse_shared("web2", Guest("web2", {}), new, [old])
+    Owners([old]).refuse_shared("web2", Guest("web2", {}), new)
     assert new.net_ifaces == ("tap52", "vale0", "tap53", "vale0:0", "vale1")
     assert set(new.tap_mac) == {52, 53}
     assert (new.serial, new.uefi_vnc_port, new.cpu, new.description) == ("nmdm51", 5901, 2, "the web")
@@ -117,11 +117,11 @@ def test_a_guest_without_serial_line_card_or_screen_gets_none_by_being_cloned() 
 def test_an_exact_clone_can_be_set_but_takes_nothing_new_of_another() -> None:
     old = parent()
     twin, third = Guest("twin", old.text), Guest("third", {"serial": "nmdm60"})
-    refuse_shared("twin", twin, twin.with_changes({"cpu": "4"}), [old, third])
+    Owners([old, third]).refuse_shared("twin", twin, twin.with_changes({"cpu": "4"}))
     with pytest.raises(ChyvesError, match=r"^twin: serial: nmdm60 is taken by third; choose another$"):
-        refuse_shared("twin", twin, twin.with_changes({"serial": "nmdm60"}), [old, third])
+        Owners([old, third]).refuse_shared("twin", twin, twin.with_changes({"serial": "nmdm60"}))
     with pytest.raises(ChyvesError, match=r"^third: tap9_mac: 58:9c:fc:00:00:01 is taken by web; choose another$"):
-        refuse_shared("third", third, third.with_changes({"tap9_mac": "58:9c:fc:00:00:01"}), [old])
+        Owners([old]).refuse_shared("third", third, third.with_changes({"tap9_mac": "58:9c:fc:00:00:01"}))
 
 
 def holdings(**origins: dict[str, str]) -> Holdings:

@@ -14,6 +14,8 @@ from typing import Protocol
 from chyves.host.run import Runner
 
 Heed = Callable[[int], None]
+LONGEST = 1 << 16
+"""Bytes of names in one command line: a quarter of what the smallest kernel takes (ARG_MAX of FreeBSD on i386)."""
 
 
 class Zfs(Protocol):
@@ -106,8 +108,8 @@ class Zfs(Protocol):
     def destroy_all(self, name: str, expected: Collection[str]) -> None:
         """Destroy a dataset with all below it; raises ChyvesError when that would take more than is expected."""
 
-    def snapshot(self, name: str) -> None:
-        """Take a snapshot (`DATASET@NAME`) of a dataset and of all below it, all at the same moment or none."""
+    def snapshot(self, *names: str) -> None:
+        """Take snapshots (`DATASET@NAME`) of datasets of a pool and of all below them, all at one moment or none."""
 
     def rollback(self, name: str) -> None:
         """Bring one dataset back to a snapshot of it (`DATASET@NAME`), which must be its latest."""
@@ -137,3 +139,17 @@ def adapter(run: Runner, *, library: bool) -> Zfs:
     from chyves.host.zfs.zfs8 import Zfs8
 
     return Zfs8(run)
+
+
+def portions(names: Iterable[str]) -> Iterator[builtins.list[str]]:
+    """Names in as few lists as have each of them fit into one command line."""
+    portion: builtins.list[str] = []
+    size = 0
+    for name in names:
+        size += len(name.encode()) + 1
+        if portion and size > LONGEST:
+            yield portion
+            portion, size = [], len(name.encode()) + 1
+        portion.append(name)
+    if portion:
+        yield portion

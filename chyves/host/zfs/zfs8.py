@@ -6,13 +6,15 @@ Options stand before names, as FreeBSD's getopt does not look for them behind; n
 from __future__ import annotations
 
 import builtins
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.run import Runner
-from chyves.host.zfs import Heed, Zfs
+from chyves.host.zfs import Heed, Zfs, portions
 
 POOL_COLUMNS = ("name", "size", "alloc", "free", "health")
 PAUSE = 0.02
@@ -35,12 +37,14 @@ class Zfs8(Zfs):
         columns = properties if "name" in properties else ("name", *properties)
         reach = ["-r"] if recursive else [] if depth is None else ["-d", str(depth)]
 
-        def ask(columns: Sequence[str]) -> str:
-            return self.run.ask("zfs", "list", "-Hp", "-o", ",".join(columns), "-t", types, *reach, *names)
+        def ask(columns: Sequence[str], some: Sequence[str]) -> str:
+            return self.run.ask("zfs", "list", "-Hp", "-o", ",".join(columns), "-t", types, *reach, *some)
 
-        rows = _listed(columns, ask)
+        several = portions(names) if names else ([],)
+        rows = [row for some in several for row in _listed(columns, partial(ask, some=some))]
+        asked = frozenset(names)
         for row in rows:
-            _within("zfs list", row["name"], names)
+            _within("zfs list", row["name"], asked)
         return rows
 
     def get(self, name: str, property: str) -> str:
@@ -145,8 +149,8 @@ class Zfs8(Zfs):
     def mount(self, name: str) -> None:
         self.run.do("zfs", "mount", name)
 
-    def snapshot(self, name: str) -> None:
-        self.run.do("zfs", "snapshot", "-r", name)
+    def snapshot(self, *names: str) -> None:
+        self.run.do("zfs", "snapshot", "-r", *names)
 
     def rollback(self, name: str) -> None:
         self.run.do("zfs", "rollback", name)
@@ -259,10 +263,13 @@ def _whole(name: str, property: str, value: str) -> str:
     return value
 
 
-def _within(command: str, found: str, names: Sequence[str]) -> None:
+def _within(command: str, found: str, names: Collection[str]) -> None:
     """Refuse a dataset that was not asked for."""
-    if names and not any(found == name or found.startswith((f"{name}/", f"{name}@", f"{name}#")) for name in names):
-        raise _not_understood(command, found)
+    above = re.split("[@#]", found, maxsplit=1)[0]
+    while names and found not in names and above not in names:
+        if not above:
+            raise _not_understood(command, found)
+        above = above.rpartition("/")[0]
 
 
 def _not_understood(command: str, answer: str) -> ChyvesError:

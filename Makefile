@@ -33,7 +33,7 @@ lint:	## linters, types, rings, shell scripts and the manual
 bench:	## count processes and system calls of listings, compare their time, and weigh supervisors
 	@PYTHON=$(PYTHON) setup/packages lab bench
 	@$(MAKE) -s $(VENV)/complete
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python -m bench.run
 	@$(BIN)/python bench/supervisor.py
 
 fuzz:	## try all that reads input with CASES cases, guided by coverage where atheris can be installed

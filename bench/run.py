@@ -1,13 +1,12 @@
-"""Count what listings cost: processes and system calls, and time as a ratio to starting Python.
+"""Count what commands cost in houses of 10 to 1,000 guests: processes, system calls, and time as a ratio to Python's.
 
-Started by `make bench`. Prints a table and asserts nothing: a machine's seconds are its own, but processes and system
-calls should not grow with the number of guests (processes not at all).
+Started by `make bench`, as `python -m bench.run [GUESTS ...]`. Prints tables and asserts nothing: a machine's seconds
+are its own; what may not grow is held by tests/lab/test_scale.py.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import json
 import os
 import re
 import statistics
@@ -20,13 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chyves.lab.place import Lab
-from chyves.lab.programs import zfs
+from tests import chyves_counted
+from tests.big_house import FIRST, POOL, House
+from tests.chyves_counted import Cost
 
 PYTHON = Path(sys.executable)
 CHYVES = PYTHON.parent / "chyves"
-POOL = "zroot"
-FIRST = "g0001"
+CHECKOUT = Path(__file__).parents[1]
 COUNTS = (10, 100, 1000)
+SNAPSHOTS = 10
+"""Of each guest: 10,000 in the biggest house, which are 50,000 of datasets."""
+
+AT_ONCE = 50
 RUNS = 5
 FORK = re.compile(r"^\d+ +(?:clone3?|v?fork)\((?!.*CLONE_THREAD)")
 CALL = re.compile(r"^\d+ +\w+\(")
@@ -41,8 +45,8 @@ class Case:
     environment: Mapping[str, str]
 
 
-def cases(lab: Lab) -> list[Case]:
-    """What is measured; the first is what the time of the others is compared with."""
+def shown(lab: Lab) -> list[Case]:
+    """What changes nothing; the first is what the time of the others is compared with."""
     here = {"CHYVES_LAB": str(lab.top)}
     line = f"chyves {FIRST[:-2]}"
     complete = {
@@ -51,12 +55,22 @@ def cases(lab: Lab) -> list[Case]:
         "COMP_LINE": line,
         "COMP_POINT": str(len(line)),
     }
+    lines = ("list", "version", f"{FIRST} get cpu", "all get all", "list disks", "list snapshots")
     return [
         Case("python3 -c pass", (PYTHON, "-c", "pass"), {}),
-        Case("chyves list", (CHYVES, "list"), here),
-        Case("chyves version", (CHYVES, "version"), here),
-        Case(f"chyves {FIRST} get cpu", (CHYVES, FIRST, "get", "cpu"), here),
+        *(Case(f"chyves {line}", (CHYVES, *line.split()), here) for line in lines),
         Case("completion of a guest", (CHYVES,), here | complete),
+    ]
+
+
+def changes(count: int) -> list[tuple[str, str]]:
+    """What is done to many guests, each once: what it is called, and its line."""
+    some = ",".join(f"g{number:04}" for number in range(1, min(count, AT_ONCE) + 1))
+    return [
+        ("all set notes=x", f"all set notes=x{count}"),
+        ("all snapshot", f"all snapshot @x{count}"),
+        (f"start of {min(count, AT_ONCE)}", f"{some} start"),
+        (f"stop force of {min(count, AT_ONCE)}", f"{some} stop force"),
     ]
 
 
@@ -85,9 +99,9 @@ def seconds(case: Case) -> float:
     return time.perf_counter() - began
 
 
-def medians(all_cases: Sequence[Case]) -> list[float]:
+def medians(cases: Sequence[Case]) -> list[float]:
     """The median time of each, taken in turns so that a busy moment of the machine meets all alike."""
-    rounds = [[seconds(case) for case in all_cases] for _ in range(RUNS)]
+    rounds = [[seconds(case) for case in cases] for _ in range(RUNS)]
     return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
@@ -99,40 +113,52 @@ def typed(lab: Lab, *words: str) -> None:
         raise SystemExit(f"bench: chyves {' '.join(words)}: {done.stderr.strip()}")
 
 
-def dataset(lab: Lab, *words: str) -> None:
-    """Run zfs of the lab in this process, which is many times quicker than starting it."""
-    with contextlib.redirect_stderr(io.StringIO()) as said:
-        if zfs.main(lab, list(words)):
-            raise SystemExit(f"bench: zfs {' '.join(words)}: {said.getvalue().strip()}")
+def counted(lab: Lab, line: str) -> tuple[Cost, float]:
+    """What a command that changes something costs by itself, and its seconds; ends the bench where it fails."""
+    file = lab.state / "cost"
+    environment = {"CHYVES_LAB": str(lab.top), "CHYVES_LAB_GUEST": "hollow", "PYTHONPATH": str(CHECKOUT)}
+    began = time.perf_counter()
+    done = subprocess.run(
+        [PYTHON, str(chyves_counted.__file__), str(file), *line.split()],
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"bench: chyves {line[:60]}: {done.stderr.strip()[-500:]}")
+    found: Cost = json.loads(file.read_text())
+    return found, time.perf_counter() - began
 
 
-def fill(lab: Lab, have: int, count: int) -> None:
-    """Bring the guests of the lab to a number: the further ones have the datasets and the file of the first."""
-    guests = f"{POOL}/chyves/guests"
-    text = config(lab, FIRST).read_text()
-    for number in range(have + 1, count + 1):
-        name = f"g{number:04}"
-        dataset(lab, "create", f"{guests}/{name}")
-        for child in (".config", "logs", "img"):
-            dataset(lab, "create", f"{guests}/{name}/{child}")
-        dataset(lab, "create", "-s", "-V", "64M", f"{guests}/{name}/disk0")
-        config(lab, name).write_text(text)
-
-
-def config(lab: Lab, name: str) -> Path:
-    return lab.root / "chyves" / POOL / "guests" / name / ".config" / ".cfg"
-
-
-def measure(lab: Lab, count: int) -> None:
-    """Print the rows for a number of guests."""
-    all_cases = cases(lab)
-    times = medians(all_cases)
-    for case, median in zip(all_cases, times, strict=True):
+def measure_shown(lab: Lab, count: int) -> float:
+    """Print the rows of what changes nothing; the seconds that Python alone takes."""
+    cases = shown(lab)
+    times = medians(cases)
+    for case, median in zip(cases, times, strict=True):
         processes, calls = traced(case)
-        print(f"{count:6}  {case.name:24} {processes:9} {calls:12} {median / times[0]:10.1f}", flush=True)
+        print(f"{count:6}  {case.name:24} {processes:9} {'':>5} {calls:12} {median / times[0]:10.1f}", flush=True)
+    return times[0]
 
 
-def main() -> int:
+def measure_changes(lab: Lab, count: int, python: float) -> None:
+    """Print the rows of what changes many guests; their processes are those that chyves itself starts."""
+    for name, line in changes(count):
+        cost, taken = counted(lab, line)
+        processes = 1 + sum(cost["programs"].values())
+        zfs = cost["programs"].get("zfs", 0)
+        print(f"{count:6}  {name:24} {processes:9} {zfs:5} {'':12} {taken / python:10.1f}", flush=True)
+
+
+def modules(lab: Lab) -> int:
+    """How many modules `chyves list` imports, Python's own with them."""
+    code = "import sys; from chyves.__main__ import main; main(['list']); print(len(sys.modules))"
+    here = os.environ | {"CHYVES_LAB": str(lab.top)}
+    done = subprocess.run([PYTHON, "-c", code], env=here, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return int(done.stdout.split()[-1])
+
+
+def main(argv: Sequence[str]) -> int:
     """Make a lab, fill it step by step and measure at each."""
     with tempfile.TemporaryDirectory(prefix="chyves-bench-") as top:
         place = Path(top) / "lab"
@@ -140,16 +166,18 @@ def main() -> int:
         lab = Lab.open(place)
         typed(lab, "dataset", POOL, "install")
         typed(lab, FIRST, "create", "64M")
-        print(f"{'guests':>6}  {'command':24} {'processes':>9} {'system calls':>12} {'time ratio':>10}")
-        have = 1
-        for count in COUNTS:
-            fill(lab, have, count)
-            have = count
-            measure(lab, count)
+        house = House(lab)
+        print(f"{'guests':>6}  {'command':24} {'processes':>9} {'zfs':>5} {'system calls':>12} {'time ratio':>10}")
+        for count in [int(word) for word in argv] or COUNTS:
+            house.grow(count, SNAPSHOTS)
+            measure_changes(lab, count, measure_shown(lab, count))
+        loaded = modules(lab)
         typed(lab, "lab", "destroy", str(place), "--yes")
-    print(f"\nProcesses and system calls include all that a command starts; time is the median of {RUNS}, python3 = 1.")
+    print("\nProcesses and system calls of what is shown include all that a command starts; of changes they are those")
+    print(f"that chyves itself starts. Time is the median of {RUNS} (of changes that of one run); python3 = 1.")
+    print(f"chyves list loads {loaded} modules. chyves 0.2.0 started 290 + 129 n processes for a list of n guests.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -43,26 +43,23 @@ class House:
         """The guests that it has."""
         return sorted(path.parents[1].name for path in self.guests.glob("*/.config/.cfg"))
 
-    def grow(self, count: int) -> None:
-        """Bring it to this many guests, each with all that no two may share."""
+    def grow(self, count: int, snapshots: int = 0) -> None:
+        """Bring it to this many guests, each with all that no two may share; the new ones with so many snapshots."""
         state = State(self.lab)
+        have = len(self.names())
         with state.changing():
             kept = list(self._of_first(state, "kind <> 'snapshot'"))
-            for number in range(len(self.names()) + 1, count + 1):
+            for number in range(have + 1, count + 1):
                 self._add(state, f"g{number:04}", number, kept)
+                for tag in range(snapshots):
+                    self._snapshot(state, f"g{number:04}", f"s{tag:02}")
         state.close()
         self._join(count)
 
-    def snapshot(self, count: int) -> None:
-        """Give every guest this many snapshots, of all its datasets."""
-        state = State(self.lab)
-        with state.changing():
-            heads = "SELECT name, kind, place, volsize FROM dataset WHERE kind <> 'snapshot' AND name GLOB ?"
-            found = state.db.execute(heads, (f"{GUESTS}/*",)).fetchall()
-            for number in range(count):
-                for dataset, kind, place, volsize in found:
-                    self._take(state, dataset, kind, place, volsize, f"s{number:02}")
-        state.close()
+    def _snapshot(self, state: State, name: str, tag: str) -> None:
+        heads = "SELECT name, kind, place, volsize FROM dataset WHERE kind <> 'snapshot' AND (name = ? OR name GLOB ?)"
+        for dataset, kind, place, size in state.db.execute(heads, (f"{GUESTS}/{name}", f"{GUESTS}/{name}/*")).fetchall():
+            self._take(state, dataset, kind, place, size, tag)
 
     def _of_first(self, state: State, which: str) -> Iterator[tuple[Sequence[object], Mapping[str, str]]]:
         """The rows of the first guest's datasets, each with its properties."""
@@ -107,7 +104,8 @@ class House:
         taps = ",".join(f"tap{number}" for number in range(FIRST_TAP, FIRST_TAP + count))
         file.write_text(write_text(text | {"bridge0_tap_members": taps}))
 
-    def _take(self, state: State, dataset: str, kind: str, place: str, volsize: int | None, tag: str) -> None:
+    @staticmethod
+    def _take(state: State, dataset: str, kind: str, place: str, volsize: int | None, tag: str) -> None:
         (txg,) = state.db.execute("UPDATE pool SET txg = txg + 1 WHERE name = ? RETURNING txg", (POOL,)).fetchone()
         row = (f"{dataset}@{tag}", "snapshot", kind, secrets.randbits(62), txg, 1_700_000_000 + txg, volsize)
         made = _insert(state, (*row, 16384 if volsize else None, None, 98304, 0))

@@ -21,6 +21,8 @@ def faults_of(lab: Lab, register: Register) -> list[str]:
         return [f"the next command cannot settle what was left: {settled.stderr}"]
     again = chyves(lab, "global", "set", "stdout_level=2")
     faults = [f"settled a second time: {line}" for line in again.stderr.splitlines() if "stdout_level" not in line]
+    doctor = chyves(lab, "doctor", "-H")
+    faults += [f"doctor: {line}" for line in (doctor.stdout + doctor.stderr).splitlines() if doctor.returncode]
     holdings = Holdings.read(Host.open(environment(lab)))
     return [*faults, *_left_over(lab), *_shared(holdings), *_joined(holdings), *_known(holdings, register)]
 

@@ -58,7 +58,8 @@ class House:
 
     def _snapshot(self, state: State, name: str, tag: str) -> None:
         heads = "SELECT name, kind, place, volsize FROM dataset WHERE kind <> 'snapshot' AND (name = ? OR name GLOB ?)"
-        for dataset, kind, place, size in state.db.execute(heads, (f"{GUESTS}/{name}", f"{GUESTS}/{name}/*")).fetchall():
+        own = (f"{GUESTS}/{name}", f"{GUESTS}/{name}/*")
+        for dataset, kind, place, size in state.db.execute(heads, own).fetchall():
             self._take(state, dataset, kind, place, size, tag)
 
     def _of_first(self, state: State, which: str) -> Iterator[tuple[Sequence[object], Mapping[str, str]]]:

@@ -58,9 +58,7 @@ class Guest:
 
     def certain(self, setting: Setting) -> bool:
         """Whether a setting is there still: no rollback that was not over before it went back behind it."""
-        return setting.sure and all(
-            back.end < setting.begin or setting.end < back.to.begin for back in self.rollbacks
-        )
+        return setting.sure and all(back.end < setting.begin or setting.end < back.to.begin for back in self.rollbacks)
 
     def least(self, hand: int) -> int:
         """The value that the property of a hand must have at least."""

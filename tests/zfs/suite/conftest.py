@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from chyves.errors import ProgramFailed
 from chyves.host.run import PLACES, DryRunner, Runner
 from chyves.host.zfs import Zfs
 from chyves.host.zfs.libzfs import Libzfs
@@ -125,10 +126,18 @@ def top(ground: Ground, request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"{ground.top}/{request.node.originalname.removeprefix('test_')[:40]}"
     run.do("zfs", "create", name)
     yield name
+    try:
+        run.do("zfs", "destroy", "-R", name)
+    except ProgramFailed:
+        _release(run, name)
+        run.do("zfs", "destroy", "-R", name)
+
+
+def _release(run: Runner, name: str) -> None:
+    """Let go what a test that failed has left held."""
     for line in run.ask("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", name).splitlines():
         for held in run.ask("zfs", "holds", "-H", line).splitlines():
             run.do("zfs", "release", held.split("\t")[1], line)
-    run.do("zfs", "destroy", "-R", name)
 
 
 @pytest.fixture

@@ -275,3 +275,17 @@ def test_snapshots_are_taken_gone_back_to_and_destroyed_together(
     zfs.rollback("t/g@a")
     zfs.destroy_snapshots("t/g", ["@a", "@b"])
     assert asked() == ["zfs snapshot -r t/g@a", "zfs rollback t/g@a", "zfs destroy -r t/g@a,b"]
+
+
+def test_what_changes_between_two_answers_is_no_part_of_a_value(top: Path, zfs: Zfs) -> None:
+    """Values are told apart by the datasets of an earlier answer."""
+    program = top / "bin" / "zfs"
+    for more in ("p/a/new\tx:z\t2", "p/a\tx:z\t2"):
+        program.write_text(
+            f"#!/bin/sh\ncase $* in *value*) printf 'p/a\\tx:y\\tone\\nand more\\n{more}\\n';; "
+            f"*) printf 'p/a\\tx:y\\n';; esac\n"
+        )
+        with pytest.raises(ChyvesError, match=r"^zfs get: answered what was not asked for: "):
+            zfs.local("p/a")
+    program.write_text(program.read_text().replace(more, "the end\tof it"))
+    assert zfs.local("p/a") == {"p/a": {"x:y": "one\nand more\nthe end\tof it"}}

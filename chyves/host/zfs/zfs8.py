@@ -239,8 +239,13 @@ def _rows(command: str, answer: str, columns: Sequence[str]) -> list[dict[str, s
 
 
 def _apart(command: str, answer: str, heads: Sequence[str]) -> list[str]:
-    """The values, of any text, that stand behind these heads of lines; raises ChyvesError where that is not clear."""
+    """The values, of any text, that stand behind these heads of lines.
+
+    Raises ChyvesError where that is not clear: a value has a line that looks like one of a dataset, or there is another
+    dataset by now.
+    """
     known, width = frozenset(heads), heads[0].count("\t") + 1 if heads else 1
+    pools = {re.split("[/@#\t]", head, maxsplit=1)[0] for head in heads}
     found: list[str] = []
     values: list[str] = []
     for line in answer.removesuffix("\n").split("\n") if answer else ():
@@ -249,7 +254,9 @@ def _apart(command: str, answer: str, heads: Sequence[str]) -> list[str]:
         if head in known:
             found.append(head)
             values.append(last)
-        elif values:
+        elif not values or (fields and re.split("[/@#]", head, maxsplit=1)[0] in pools):
+            raise _not_understood(command, line)
+        else:
             values[-1] += f"\n{line}"
     if found != list(heads):
         raise _not_understood(command, answer)

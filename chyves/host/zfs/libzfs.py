@@ -130,15 +130,17 @@ def _rows(
         tops = [name for top in tops for name in (top, *(child.name for child in zfs.get_dataset(top).children))]
     natives = [column for column in columns if ":" not in column]
     users = len(natives) < len(columns)
-    found = {
-        dataset["name"]: {column: _value(dataset, column) for column in columns}
+    seen = {
+        dataset["name"]: dataset
         for top in zfs.datasets_serialized(natives or ["name"], users, tops, retrieve_children=far)
         for dataset in _with_all_below(top)
-        if dataset["type"].lower() in kinds
     }
-    if not found.keys() >= set(names):
+    # One of another kind than is asked for may be named for what is below it alone.
+    least = {*kinds, "filesystem"} if far or one_down else kinds
+    if not all(name in seen and seen[name]["type"].lower() in least for name in names):
         return None
-    return [found[name] for name in sorted(found, key=str.encode)]
+    found = [seen[name] for name in sorted(seen, key=str.encode) if seen[name]["type"].lower() in kinds]
+    return [{column: _value(dataset, column) for column in columns} for dataset in found]
 
 
 def _with_all_below(dataset: _Dataset) -> Iterator[_Dataset]:

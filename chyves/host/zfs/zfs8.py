@@ -127,6 +127,10 @@ class Zfs8(Zfs):
     def _rename_back(self, old: str, new: str) -> None:
         if not self.exists(old) and self.exists(new):
             self.run.do("zfs", "rename", new, old)
+            # What zfs unmounted to rename it stays so when it cannot be mounted under the new name.
+            for row in self.list(old, properties=("mounted", "canmount", "mountpoint"), recursive=True):
+                if (row["mounted"], row["canmount"]) == ("no", "on") and row["mountpoint"].startswith("/"):
+                    self.mount(row["name"])
 
     def destroy(self, name: str) -> None:
         self.run.do("zfs", "destroy", name)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from chyves.errors import ChyvesError, ProgramFailed
+from chyves.host import suspension
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -72,7 +73,8 @@ class Runner:
                 _bg_exc=False,
             )
         try:
-            running.wait()
+            with suspension.told(argv, self.program, self.environ):
+                running.wait()
         except sh.TimeoutException:
             _end_group(running.process.pgid)
             raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
@@ -136,16 +138,28 @@ class Runner:
                 env=self.environ,
                 start_new_session=True,
             )
-        with process:
-            try:
-                out, error = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                _stop(process)
-                raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
-            except BaseException:
-                _stop(process)
-                raise
+        try:
+            out, error = self._wait(process, argv, timeout)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
+        except BaseException:
+            _stop(process)
+            raise
         return process.returncode, out, error
+
+    def _wait(self, process: Popen[str], argv: Sequence[str], timeout: float) -> tuple[str, str]:
+        """What a program says until it ends; raises ProgramFailed where it would wait for a suspended pool for ever."""
+        import subprocess
+
+        if timeout <= suspension.PATIENCE or argv[0] not in suspension.WAITING:
+            return process.communicate(timeout=timeout)
+        try:
+            return process.communicate(timeout=suspension.PATIENCE)
+        except subprocess.TimeoutExpired:
+            if sentence := suspension.sentence(self.program(["zpool"]), self.environ):
+                raise ProgramFailed(argv, KILLED, sentence) from None
+            return process.communicate(timeout=timeout - suspension.PATIENCE)
 
     def program(self, argv: Sequence[str]) -> str:
         """The file of a program; raises ChyvesError where it is not installed."""
@@ -234,5 +248,13 @@ def _end_group(group: int) -> None:
 
 
 def _stop(process: Popen[str]) -> None:
+    """End a program; one that waits in the kernel for a disk cannot be ended, and is not waited for."""
+    import subprocess
+
     _end_group(process.pid)
-    process.wait()
+    try:
+        process.communicate(timeout=suspension.PATIENCE)
+    except subprocess.TimeoutExpired:
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()

@@ -13,7 +13,7 @@ from chyves import names
 from chyves.errors import ChyvesError, Denied
 from chyves.guests.choose import chosen
 from chyves.host.machine import Host
-from chyves.pools import newer
+from chyves.pools import newer, suspended
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
 from chyves.targets import Target
@@ -273,7 +273,8 @@ class Holdings:
         return found[0]
 
     def for_change(self) -> Holdings:
-        """The same for a command that changes something; raises ChyvesError for a pool of a newer version than ours."""
+        """The same for a command that changes something; raises ChyvesError for a newer or suspended pool."""
+        suspended.refuse(self.host, self.pools)
         for pool in self.pools.values():
             newer.refuse_pool(pool.properties, f"zfs rename {pool.dataset} {pool.name}/{OFFLINE}")
         self.changing = True

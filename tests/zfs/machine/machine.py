@@ -17,9 +17,9 @@ root file system is in memory, so that nothing but the disks is there after a po
 power by itself at the very moment that it chooses by running `cut-power`: `run` then raises PowerCut.
 
 **What a power cut loses.** QEMU is killed with SIGKILL. What the guest has written to a disk is in its picture, as the
-host lives on (so the pictures are written with no regard to flushes, cache=unsafe, which is quick and loses nothing
-here). What the guest still had in its memory is lost: of ZFS all that no transaction group or intent log has brought to
-disk, and so everything that chyves did not make durable.
+host lives on (so flushes are not handed on, which is quick and loses nothing here). What the guest still had in its
+memory is lost: of ZFS all that no transaction group or intent log has brought to disk, and so everything that chyves
+did not make durable.
 
 The machine ends with the process that booted it, however that ends.
 """
@@ -157,7 +157,7 @@ class ZfsMachine:
 
     def unplug(self, number: int) -> None:
         """Pull out one of its disks, as from a running host; what is on it stays."""
-        self._monitor("device_del", id=f"data{number}")
+        self._monitor("device_del", until="DEVICE_DELETED", id=f"data{number}")
 
     def plug(self, number: int) -> None:
         """Put a disk back that was pulled out."""
@@ -208,7 +208,10 @@ class ZfsMachine:
             words += ["-device", json.dumps(self._device(name))]
         for number, picture in enumerate(self._disks):
             name = f"data{number}"
-            words += ["-drive", f"if=none,id={name}-drive,format=raw,file={picture},cache=unsafe,discard=unmap"]
+            file = {"driver": "file", "filename": str(picture), "discard": "unmap"}
+            cache = {"direct": False, "no-flush": True}
+            node = {"driver": "raw", "node-name": f"{name}-drive", "file": file, "cache": cache, "discard": "unmap"}
+            words += ["-blockdev", json.dumps(node)]
             words += ["-device", json.dumps(self._device(name))]
         return words
 
@@ -253,14 +256,14 @@ class ZfsMachine:
             answer = json.loads(line)
             self._answers[answer["number"]] = answer
 
-    def _monitor(self, command: str, **arguments: str) -> None:
-        """Tell QEMU something (QMP), and wait until it has been done."""
+    def _monitor(self, command: str, until: str = '"return"', **arguments: str) -> None:
+        """Tell QEMU something (QMP), and wait until it says that it has been done."""
         if not self._greeted:
             self._greeted = True
             self._monitor("qmp_capabilities")
         self._qmp.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         said = b""
-        while b'"return"' not in said:
+        while until.encode() not in said:
             said += self._qmp.recv(1 << 16)
             assert b'"error"' not in said, said.decode()
 

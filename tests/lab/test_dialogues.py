@@ -34,6 +34,11 @@ LOOKED_AT = (
     "17-rename-resources",
     "22-own-network",
     "31-clones",
+    "32-promote",
+    "33-rename",
+    "34-templates",
+    "35-upgrade",
+    "37-move",
 )
 """Dialogues after which doctor finds nothing, but for what they leave on purpose and say in their last line."""
 

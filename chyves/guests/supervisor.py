@@ -12,14 +12,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.guests.life import Life
-from chyves.guests.watch import UNKNOWN
+from chyves.guests.reclaim import free
+from chyves.guests.watch import HEEDED, UNKNOWN
 from chyves.host.machine import Host
+
+AGAIN = (1, 2, 4, 8, 16, 30, 60)
+"""Seconds between tries to read the pools, without which a guest cannot be booted again."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +36,12 @@ def main(argv: Sequence[str]) -> int:
         lock = words.lock or host.locks.take(running.lock_name(words.guest))
         os.set_inheritable(lock, False)
         try:
-            _supervise(Life(host, words.guest, lock, report.say), words)
+            _supervise(_life(host, lock, report, words), words)
+        except ChyvesError:
+            if words.ended is not None:
+                with contextlib.suppress(ChyvesError):  # which the next command tries again, and tells
+                    free(host, words.guest, running.read(host, words.guest))
+            raise
         finally:
             os.close(lock)  # whoever hears why the guest did not come up may start it again at once
     except ChyvesError as error:
@@ -55,6 +65,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stopping", action="store_true")
     parser.add_argument("guest")
     return parser
+
+
+def _life(host: Host, lock: int, report: Report, words: argparse.Namespace) -> Life:
+    """The guest as it is on its pool; where that cannot be read when bhyve has ended, it is tried again for a while.
+
+    Not where the guest is to stay off. Raises ChyvesError.
+    """
+    for seconds in AGAIN if words.ended is not None else ():
+        try:
+            return Life(host, words.guest, lock, report.say)
+        except ChyvesError:
+            if words.stopping or signal.sigtimedwait(HEEDED, seconds) is not None:
+                words.stopping = True
+                break
+    return Life(host, words.guest, lock, report.say)
 
 
 def _supervise(life: Life, words: argparse.Namespace) -> None:

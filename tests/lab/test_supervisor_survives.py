@@ -323,6 +323,20 @@ def test_a_guest_of_another_version_is_looked_after(lab: Lab, name: str) -> None
     assert off(lab)
 
 
+def test_a_reboot_is_followed_once_the_pools_can_be_read_again(lab: Lab) -> None:
+    done(lab, "a", "start")
+    first = watched(lab)
+    own, tried = (lab.bin / "zfs").read_text(), lab.state / "tried"
+    try:
+        (lab.bin / "zfs").write_text(f"#!/bin/sh\necho >> {tried}\necho 'internal error: out of memory' >&2\nexit 1\n")
+        end(lab, "reset")
+        until(lambda: tried.exists() and len(tried.read_text()) > 1)
+    finally:
+        (lab.bin / "zfs").write_text(own)
+    up_again(lab, first["bhyve"])
+    assert watched(lab)["supervisor"] == first["supervisor"]
+
+
 def wakeups(pid: int) -> int:
     """How often the threads of a process have given up a processor of their own will."""
     texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]

@@ -82,7 +82,7 @@ def test_a_dataset_gets_another_name_with_all_below_it(zfs: Zfs, top: str) -> No
     assert path(zfs, f"{top}/old/a/b").is_dir()
 
 
-def test_what_cannot_be_mounted_is_not_left_half_made(zfs: Zfs, top: str) -> None:
+def test_what_cannot_be_mounted_is_not_left_half_made(zfs: Zfs, top: str, ground: Ground) -> None:
     for name in ("closed", "a"):
         zfs.create(f"{top}/{name}")
     zfs.snapshot(f"{top}/a@s")
@@ -92,13 +92,20 @@ def test_what_cannot_be_mounted_is_not_left_half_made(zfs: Zfs, top: str) -> Non
     refused: list[Callable[[], None]] = [
         lambda: zfs.create(f"{top}/closed/new"),
         lambda: zfs.clone(f"{top}/a@s", f"{top}/closed/clone"),
-        lambda: zfs.rename(f"{top}/a", f"{top}/closed/a"),
     ]
     for change in refused:
         with pytest.raises(ProgramFailed):
             change()
         assert names(zfs, top) == before
-    assert zfs.get(f"{top}/a", "mounted") == "yes"
+    try:
+        zfs.rename(f"{top}/a", f"{top}/closed/a")
+    except ProgramFailed:
+        assert names(zfs, top) == before
+        assert zfs.get(f"{top}/a", "mounted") == "yes"
+    else:
+        # OpenZFS 2.3 calls it done, with a warning.
+        assert ground.real
+        assert zfs.get(f"{top}/closed/a", "mounted") == "no"
 
 
 def test_what_has_no_room_is_refused_whole(zfs: Zfs, top: str) -> None:

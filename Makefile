@@ -7,7 +7,7 @@ CASES = 1000000
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: what demo test lint bench fuzz man install deinstall installrc rcremove clean
+.PHONY: what demo test lint bench torture fuzz man install deinstall installrc rcremove clean
 
 what:	## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf 'make %-10s  %s\n' "$$target" "$$text"; done
@@ -29,6 +29,11 @@ lint:	## linters, types, rings, shell scripts and the manual
 	$(BIN)/lint-imports --no-logo
 	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d periodic .ci tests)
 	mandoc -T lint -W warning man/chyves.8
+
+torture:	## break off every operation at every step: TORTURE='clone* --kind killed' chooses
+	@PYTHON=$(PYTHON) setup/packages lab system test
+	@$(MAKE) -s $(VENV)/complete
+	@$(BIN)/python -m tests.torture.run $(TORTURE)
 
 bench:	## count processes and system calls of listings, compare their time, and weigh supervisors
 	@PYTHON=$(PYTHON) setup/packages lab bench

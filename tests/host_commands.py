@@ -14,7 +14,7 @@ from chyves.lab.place import Lab
 HOOK = """\
 import sys
 sys.path.append({tests!r})
-from lab_faults import strike
+from strike import strike
 strike({top!r})
 """
 CHANGERS = ("bhyve", "bhyveload", "bhyvectl", "ifconfig", "kldload", "sysctl", "zfs")
@@ -30,37 +30,14 @@ def environment(lab: Lab) -> dict[str, str]:
 
 def start(lab: Lab, *words: str) -> subprocess.Popen[str]:
     """chyves, while it works."""
-    return _started(lab, "-m", "chyves", *words)
-
-
-def _started(lab: Lab, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, *words],
+        [sys.executable, "-m", "chyves", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(lab),
     )
-
-
-def start_broken(lab: Lab, nth_write: int, what: str, *words: str) -> subprocess.Popen[str]:
-    """chyves, to which something happens at the nth file it puts in place (0: at none)."""
-    (lab.state / "writes").write_text("")
-    program = str(Path(__file__).with_name("chyves_with_faults.py"))
-    return _started(lab, program, str(lab.state), str(nth_write), what, *words)
-
-
-def broken(lab: Lab, nth_write: int, what: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """What chyves does with these words when something happens at the nth file it puts in place (0: at none)."""
-    process = start_broken(lab, nth_write, what, *words)
-    out, error = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(words, process.returncode, out, error)
-
-
-def writes(lab: Lab) -> int:
-    """How many files the last `broken` put in place or removed."""
-    return (lab.state / "writes").stat().st_size
 
 
 def chyves(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
@@ -124,7 +101,7 @@ def datasets(lab: Lab, below: str) -> list[str]:
 
 
 def break_lab(lab: Lab, nth: int, what: str, whom: str = "chyves", programs: Iterable[str] = CHANGERS) -> None:
-    """Let something happen at the nth command that changes something, see tests.lab_faults; the others pass."""
+    """Let something happen at the nth command that changes something, see tests.torture.strike; the others pass."""
     mend(lab)
     (lab.state / "fault").write_text(f"{nth} {what} {whom} {','.join(programs)}\n")
 
@@ -135,9 +112,9 @@ def mend(lab: Lab) -> None:
     (lab.state / "steps").write_text("")
     for name in CHANGERS:
         text = (lab.bin / name).read_text()
-        if "lab_faults" not in text:
+        if "strike" not in text:
             head, rest = text.split("\n", 1)
-            hook = HOOK.format(tests=str(Path(__file__).parent), top=str(lab.state))
+            hook = HOOK.format(tests=str(Path(__file__).parent / "torture"), top=str(lab.state))
             (lab.bin / name).write_text(f"{head}\n{hook}{rest}")
 
 

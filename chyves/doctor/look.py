@@ -24,7 +24,7 @@ from chyves.host.locks import Sight
 from chyves.host.machine import Host
 from chyves.masking import masked
 from chyves.network import change
-from chyves.pools import install, leftovers, together
+from chyves.pools import leftovers, together
 from chyves.pools.holdings import RESOURCES, GuestHolding, Holdings, PoolHolding
 from chyves.resources.leftovers import FROM
 
@@ -103,8 +103,6 @@ class _Sight:
 
     def facts(self) -> Facts:
         """All of it; raises nothing."""
-        none: list[dict[str, str]] = []
-        tops = self._tried(lambda: self.host.zfs.list(types="filesystem", depth=1), none)
         holdings = self._tried(lambda: Holdings.read(self.host, ("canmount",)), Holdings(self.host, {}))
         pools = [self._pool(pool) for pool in holdings.pools.values()]
         guests = [self._guest(guest) for pool in holdings.pools.values() for guest in _guests(pool)]
@@ -121,9 +119,9 @@ class _Sight:
             no_primary=no_primary,
             settings=settings,
             fresh=fresh,
-            installing=[row["name"] for row in tops if row["name"].partition("/")[2] == install.NEW],
+            installing=holdings.installing,
             uninstalled=holdings.uninstalled,
-            snapshots=self._tried(lambda: self._snapshots(pools), none),
+            snapshots=self._tried(lambda: self._snapshots(pools), []),
         )
         return self._with_what_runs(stored)
 

@@ -23,7 +23,7 @@ from chyves.pools import leftovers as pool_leftovers
 from chyves.pools import together
 from chyves.pools.holdings import MOVING, Holdings, PoolHolding, save
 from chyves.properties import Guest
-from chyves.resources.leftovers import settle_renames
+from chyves.resources import leftovers as resource_leftovers
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def settle(host: Host, holdings: Holdings) -> bool:
     found = False
     if holdings.has_primary:
         found = _restore(host, holdings)
-        found |= settle_renames(host, holdings)
+        found |= resource_leftovers.settle_all(host, holdings)
         following.settle(host, holdings)
         _sweep(host, holdings)
         _move_on(host, holdings)

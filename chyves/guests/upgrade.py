@@ -52,8 +52,9 @@ def bring_up(holdings: Holdings, holding: GuestHolding) -> None:
 
 def _show_snapshots(host: Host, undo: Undo, dataset: str) -> None:
     if host.zfs.get(dataset, "snapdir") != "visible":
+        own = host.zfs.local(dataset)[dataset].get("snapdir")
         undo.do(
             lambda: host.zfs.set(dataset, {"snapdir": "visible"}),
-            lambda: host.zfs.inherit(dataset, "snapdir"),
+            lambda: host.zfs.set(dataset, {"snapdir": own}) if own else host.zfs.inherit(dataset, "snapdir"),
             f"hide the snapshots of {dataset} again",
         )

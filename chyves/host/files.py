@@ -88,12 +88,16 @@ class Files:
                 self.remove(path.with_name(name))
 
     def resize(self, path: Path, size: int) -> None:
-        """Give a file this many bytes; what is added is zeroes that take no room, what is behind it is lost."""
+        """Give a file this many bytes; what is added is zeroes that take no room, what is behind it is lost.
+
+        One that was to grow and cannot has its old size.
+        """
         with _told(path, "cannot be resized"):
             descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with open(descriptor, "r+b", buffering=0) as file:
-                file.truncate(size)
-                os.fsync(descriptor)
+            try:
+                _resize(descriptor, size)
+            finally:
+                os.close(descriptor)
 
     def forbid(self, path: Path, bits: int) -> None:
         """Take bits out of the mode of a file or directory; a link is not followed."""
@@ -255,6 +259,16 @@ def _replace(path: Path, data: bytes, mode: int, among: int) -> None:
         new.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
+
+
+def _resize(descriptor: int, size: int) -> None:
+    old = os.fstat(descriptor).st_size
+    try:
+        os.ftruncate(descriptor, size)
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, min(size, old))
+        raise
 
 
 def _keep_owner(descriptor: int, old: os.stat_result) -> None:

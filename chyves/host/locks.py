@@ -111,12 +111,19 @@ class Locks:
                     deadline = time.monotonic() + wait
                 holder = now or holder
                 time.sleep(PAUSE)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n{_command()}\n".encode(errors="surrogateescape"), 0)
+            self._sign(descriptor, name)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _sign(self, descriptor: int, name: str) -> None:
+        """Write down who holds a lock: a holder that nobody can name is none that can be waited for."""
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n{_command()}\n".encode(errors="surrogateescape"), 0)
+        except OSError as error:
+            raise ChyvesError(_unlockable(self._file(name), error)) from None
 
     def _open(self, name: str) -> int:
         file = self._file(name)
@@ -128,7 +135,7 @@ class Locks:
             if os.fstat(descriptor).st_mode & 0o777 != 0o644:
                 os.fchmod(descriptor, 0o644)
         except OSError as error:
-            raise ChyvesError(f"{file}: cannot be locked: {error.strerror}; see to that and try again") from None
+            raise ChyvesError(_unlockable(file, error)) from None
         return descriptor
 
     def _look(self, name: str) -> tuple[bool, int | None, str]:
@@ -156,6 +163,10 @@ class Locks:
         if kind == "running":
             return f"{guest}: is being run by {by}; stop it first"
         return f"{guest or 'this host'}: is being changed by {by}; wait for it, or end it"
+
+
+def _unlockable(file: Path, error: OSError) -> str:
+    return f"{file}: cannot be locked: {error.strerror}; see to that and try again"
 
 
 def _patience(name: str) -> float:

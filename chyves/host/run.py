@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from chyves.errors import ChyvesError, ProgramFailed
-from chyves.host import suspension
+from chyves.host import suspension, undo
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -21,6 +21,7 @@ PLACES = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 KEPT = ("HOME", "TERM", "TMUX", "TMUX_TMPDIR", "CHYVES_LAB", "CHYVES_LAB_GUEST")
 PACKAGES = {"grub-bhyve": "grub2-bhyve", "tmux": "tmux"}
 KILLED = -9
+HUNG = "did not end when a signal had come, and was ended"
 
 
 class Runner:
@@ -72,13 +73,16 @@ class Runner:
                 _bg=True,
                 _bg_exc=False,
             )
+        wait = undo.Wait(lambda: _end_group(running.process.pgid))
         try:
-            with suspension.told(argv, self.program, self.environ):
+            with wait, suspension.told(argv, self.program, self.environ):
                 running.wait()
         except sh.TimeoutException:
             _end_group(running.process.pgid)
             raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
         except sh.ErrorReturnCode as failure:
+            if wait.ended:
+                raise ProgramFailed(argv, KILLED, HUNG) from None
             said = (failure.stderr.strip() or failure.stdout).decode(errors="replace")
             raise ProgramFailed(argv, failure.exit_code, said) from None
         except BaseException:
@@ -138,14 +142,17 @@ class Runner:
                 env=self.environ,
                 start_new_session=True,
             )
-        try:
-            out, error = self._wait(process, argv, timeout)
-        except subprocess.TimeoutExpired:
-            _stop(process)
-            raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
-        except BaseException:
-            _stop(process)
-            raise
+        with undo.Wait(lambda: _end_group(process.pid)) as wait:
+            try:
+                out, error = self._wait(process, argv, timeout)
+            except subprocess.TimeoutExpired:
+                _stop(process)
+                raise ProgramFailed(argv, KILLED, _too_long(timeout)) from None
+            except BaseException:
+                _stop(process)
+                raise
+        if wait.ended and process.returncode == KILLED:
+            raise ProgramFailed(argv, KILLED, HUNG)
         return process.returncode, out, error
 
     def _wait(self, process: Popen[str], argv: Sequence[str], timeout: float) -> tuple[str, str]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from chyves.errors import Interrupted
+
+if TYPE_CHECKING:
+    from threading import Timer
 
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+PATIENCE = 10.0
+"""Seconds that a program which is waited for is given to end by itself once a signal has come."""
+
 _open: list[Undo] = []
 """Those that are being worked on now, the outermost first."""
+
+_waits: list[Wait] = []
+"""What is being waited for now."""
 
 
 class Undo:
@@ -74,6 +83,9 @@ class Undo:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
+        if noted() is not None:
+            for wait in _waits:
+                wait.limit()
 
     @staticmethod
     def _first() -> int:
@@ -94,6 +106,43 @@ class Undo:
         for note in getattr(error, "__notes__", ()):
             told.add_note(note)
         raise told from error
+
+
+class Wait:
+    """While something is waited for: `end` ends it where a signal has come and it then goes on for PATIENCE seconds.
+
+    A program that hangs would make chyves deaf otherwise. What takes something back is not ended.
+    """
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+        self._timer: Timer | None = None
+        self.ended = False
+        """Whether it did not end by itself."""
+
+    def __enter__(self) -> Self:
+        _waits.append(self)
+        if noted() is not None:
+            self.limit()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _waits.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def limit(self) -> None:
+        """From now on it has PATIENCE seconds."""
+        from threading import Timer
+
+        if self._timer is None:
+            self._timer = Timer(PATIENCE, self._give_up)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _give_up(self) -> None:
+        self.ended = True
+        self._end()
 
 
 def noted() -> int | None:

@@ -20,7 +20,7 @@ from chyves.targets import Target
 
 DATASET = "chyves"
 OFFLINE = f"{DATASET}_offline"
-UNINSTALLED = f".{DATASET}-old"
+UNINSTALLED, INSTALLING = f".{DATASET}-old", f".{DATASET}-new"
 """What the dataset of a pool is called: in use, put offline, on its way out."""
 
 RESOURCES = {"iso": "ISO", "firmware": "Firmware"}
@@ -160,8 +160,8 @@ class GuestHolding:
 class Holdings:
     """The pools, guests and resources of chyves on this host.
 
-    `offline` are pools whose guests do not count now; `uninstalled` are datasets that are on their way out. With
-    `changing` a guest of a newer version than ours is refused.
+    `offline` are pools whose guests do not count now; `uninstalled` are datasets that are on their way out, and
+    `installing` those that were being made. With `changing` a guest of a newer version than ours is refused.
     """
 
     changing = False
@@ -172,8 +172,10 @@ class Holdings:
         pools: Mapping[str, PoolHolding],
         offline: Mapping[str, PoolHolding] = {},
         uninstalled: Sequence[str] = (),
+        installing: Sequence[str] = (),
     ) -> None:
-        self.host, self.pools, self.offline, self.uninstalled = host, dict(pools), dict(offline), tuple(uninstalled)
+        self.host, self.pools, self.offline = host, dict(pools), dict(offline)
+        self.uninstalled, self.installing = tuple(uninstalled), tuple(installing)
         self._all = _guests(host, pools)
         self._guests = {name: [one for one in found if not one.arriving] or found for name, found in self._all.items()}
 
@@ -191,8 +193,8 @@ class Holdings:
             found["/".join(row["name"].split("/")[:2])].rows[row["name"]] = row
         pools = {pool.name: pool for pool in found.values() if not _is_offline(pool)}
         offline = {pool.name: pool for pool in found.values() if _is_offline(pool)}
-        uninstalled = [top for top in tops if top.partition("/")[2] == UNINSTALLED]
-        holdings = cls(host, pools, offline, uninstalled)
+        left = [[top for top in tops if top.partition("/")[2] == mark] for mark in (UNINSTALLED, INSTALLING)]
+        holdings = cls(host, pools, offline, *left)
         if pools:
             holdings._heed_globals()
         return holdings

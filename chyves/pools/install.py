@@ -10,12 +10,11 @@ from chyves import __version__
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.pools.holdings import DATASET, NULL_ISO, RESOURCES, Holdings
+from chyves.pools.holdings import DATASET, INSTALLING, NULL_ISO, RESOURCES, Holdings
 from chyves.pools.leftovers import settled
 from chyves.properties import DATASET_VERSION
 from chyves.section import write_text
 
-NEW = ".chyves-new"
 PLAIN: dict[str, str] = {}
 EVERYWHERE = {".config": PLAIN, "guests": PLAIN, "logs": {"compression": "on"}}
 NULL_DATASET = f"{RESOURCES['iso']}/{NULL_ISO}"
@@ -59,7 +58,7 @@ class _Plan:
 
     @property
     def new(self) -> str:
-        return f"{self.pool}/{NEW}"
+        return f"{self.pool}/{INSTALLING}"
 
     @property
     def final(self) -> str:
@@ -126,7 +125,7 @@ def _refuse_installed(host: Host, pool: str, holdings: Holdings) -> None:
 
 def take_back(host: Host, pool: str) -> None:
     """Destroy what an installation that was cut off left; raises ChyvesError where something else is in it."""
-    new = f"{pool}/{NEW}"
+    new = f"{pool}/{INSTALLING}"
     if not host.zfs.exists(new):
         return
     below = host.zfs.below(new)

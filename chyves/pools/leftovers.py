@@ -32,6 +32,8 @@ def settle(holdings: Holdings) -> bool:
         found |= _demote_others(holdings)
     for dataset in holdings.uninstalled:
         _finish_uninstalling(holdings.host, dataset)
+    for dataset in holdings.installing:
+        _take_back_installing(holdings.host, dataset.partition("/")[0])
     return found
 
 
@@ -49,6 +51,15 @@ def _finish_uninstalling(host: Host, dataset: str) -> None:
         host.terminal.warn(f"{dataset}: was not uninstalled to its end, and cannot be: {error}")
     else:
         host.terminal.warn(f"{dataset}: was not uninstalled to its end; it is finished")
+
+
+def _take_back_installing(host: Host, pool: str) -> None:
+    from chyves.pools.install import take_back as destroy_new
+
+    try:
+        destroy_new(host, pool)
+    except ChyvesError as error:
+        host.terminal.warn(str(error))
 
 
 def note(pool: PoolHolding) -> Path:

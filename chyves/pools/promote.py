@@ -80,7 +80,9 @@ def _refuse_version(new: PoolHolding, old: PoolHolding | None) -> None:
 
 
 def _make(host: Host, undo: Undo, new: PoolHolding, plan: _Plan) -> None:
-    before = {str(file): host.files.read(file) if file.exists() else None for file in plan.files}
+    # The pool's own file is the first to be restored: while it says that the pool is primary, all else has to be there.
+    files = (new.file, *plan.files)
+    before = {str(file): host.files.read(file) if file.exists() else None for file in files}
     text = json.dumps({"datasets": plan.datasets, "files": before})
     undo.do(
         lambda: None if host.dry else host.files.write(note(new), text),
@@ -96,14 +98,15 @@ def _make(host: Host, undo: Undo, new: PoolHolding, plan: _Plan) -> None:
 def _commit(holdings: Holdings, undo: Undo, new: PoolHolding) -> None:
     pools = [*holdings.pools.values(), *holdings.offline.values()]
     latest = max(pool.properties.dataset_promotion for pool in pools)
-    _set_role(undo, new, {"dataset_role": "primary", "dataset_promotion": str(latest + 1)})
+    primary = new.properties.with_changes({"dataset_role": "primary", "dataset_promotion": str(latest + 1)})
+    undo.do(lambda: save(new.host, primary, new.file))
     for pool in holdings.pools.values():
         if pool is not new and pool.properties.dataset_role == "primary":
-            _set_role(undo, pool, {"dataset_role": "secondary"})
+            _demote(undo, pool)
 
 
-def _set_role(undo: Undo, pool: PoolHolding, changes: Mapping[str, str]) -> None:
-    before, after = pool.properties, pool.properties.with_changes(changes)
+def _demote(undo: Undo, pool: PoolHolding) -> None:
+    before, after = pool.properties, pool.properties.with_changes({"dataset_role": "secondary"})
     undo.do(
         lambda: save(pool.host, after, pool.file),
         lambda: save(pool.host, before, pool.file),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from chyves.errors import Busy
+from chyves.errors import Busy, ChyvesError
 from chyves.host.machine import Host
 from chyves.pools import together
 from chyves.pools.holdings import RESOURCES, Holdings
@@ -44,13 +45,42 @@ def settle(host: Host, holdings: Holdings) -> None:
             settle_renames(host, holdings)
     except Busy:
         pass  # who holds it has settled them
-    for kind, directory in RESOURCES.items():
-        for pool in holdings.pools.values():
-            parent = f"{pool.dataset}/{directory}/"
-            for name in (row.removeprefix(parent) for row in pool.rows if row.startswith(parent)):
-                for prefix, what in UNFINISHED.items():
-                    if name.startswith(prefix) and "/" not in name:
-                        clear(host, kind, name.removeprefix(prefix), parent + name, what)
+    for left in unfinished(holdings):
+        clear(host, *left)
+
+
+def settle_all(host: Host, holdings: Holdings) -> bool:
+    """Clear what no running command holds, and tell what cannot be; whether there was any. Needs the lock `all`."""
+    found = settle_renames(host, holdings)
+    for left in unfinished(holdings):
+        try:
+            clear(host, *left)
+            found = True
+        except ChyvesError as error:
+            host.terminal.warn(f"{left.name}: is left by a crash, and cannot be destroyed: {error}")
+    return found
+
+
+class Left(NamedTuple):
+    """What is left of a resource: its kind and name, the dataset, and what is said of it."""
+
+    kind: str
+    name: str
+    dataset: str
+    what: str
+
+
+def unfinished(holdings: Holdings) -> list[Left]:
+    """What is left of imports and deletions, also of those that somebody is at now."""
+    return [
+        Left(kind, name.removeprefix(prefix), parent + name, what)
+        for kind, directory in RESOURCES.items()
+        for pool in holdings.pools.values()
+        for parent in [f"{pool.dataset}/{directory}/"]
+        for name in (row.removeprefix(parent) for row in pool.rows if row.startswith(parent))
+        for prefix, what in UNFINISHED.items()
+        if name.startswith(prefix) and "/" not in name
+    ]
 
 
 def clear(host: Host, kind: str, name: str, dataset: str, what: str) -> None:

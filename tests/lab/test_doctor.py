@@ -19,10 +19,11 @@ from chyves.doctor.look import look
 from chyves.host.machine import Host
 from chyves.host.run import Runner
 from chyves.lab.place import Lab
-from tests.host_commands import chyves, done, environment, everything, second_pool, zfs
+from tests.host_commands import chyves, done, environment, everything, mend, second_pool, zfs
 from tests.lab.damages import REPAIRED, TOLD, G, ifconfig, kinds, place, properties, put, run, seen, write
-from tests.lab.faulty_house import House, a_house, alive, kill, state, until
-from tests.lab.trial import Operation, Trial
+from tests.torture.house import House, a_house, alive, kill, state, until
+from tests.torture.strike import AFTER, BEFORE, REFUSE
+from tests.torture.trial import Fault, Operation, Trial
 
 
 @pytest.fixture(scope="module")
@@ -40,27 +41,28 @@ def test_what_can_be_repaired_is_seen_told_and_repaired(house: House) -> None:
         pytest.skip("a file can be given away by root only")
     lab = house.lab
     house.go_back("base")
-    before = state(lab)
+    before = state(house)
     known: list[str] = []
     for damage in REPAIRED:
         damage.act(lab)
         now = kinds(lab)
         assert sorted([*known, damage.kind]) == now
         known = now
-    damaged = state(lab)
+    damaged = state(house)
     result = chyves(lab, "doctor", "repair")
     assert (result.returncode, "there is no terminal to ask on" in result.stderr) == (1, True)
     assert kinds(lab) == known, "nothing is done unasked"
     planned = chyves(lab, "doctor", "repair", "--dry-run")
     assert planned.returncode == 0 and kinds(lab) == known
-    assert state(lab) == damaged, "it was only looked at"
+    assert state(house) == damaged, "it was only looked at"
     result = chyves(lab, "doctor", "repair", "--yes")
     assert result.returncode == 0, result.stderr
     assert kinds(lab) == []
     assert chyves(lab, "doctor").returncode == 0
-    after = state(lab)
+    after = state(house)
     # All is as before but what was to be kept: the volume, and what is a template now.
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    changed = {name.partition(" ")[0] for name in changed if not name.startswith("dev/")}
     assert {name for name in changed if "/guests/d" not in name} == {
         f"{G}/b/disk1",
         "chyves/zroot/guests/b/.config/.cfg",
@@ -231,20 +233,20 @@ def damage_some(lab: Lab) -> None:
             damage.act(lab)
 
 
-KILLED = Operation(("doctor", "repair", "--yes"), (), ("doctor", "repair", "--yes"), prepare=damage_some)
+KILLED = Operation(
+    ("doctor", "repair", "--yes"), (), ("doctor", "repair", "--yes"), prepare=lambda house: damage_some(house.lab)
+)
 
 
 def test_a_repair_that_is_killed_at_any_step_is_finished_by_the_next(house: House) -> None:
     trial = Trial(house, "repair", KILLED)
-    assert len(trial.commands) + trial.writes >= len(KILLED_AT)
-    for nth in range(1, len(trial.commands) + 1):
-        trial.kill(nth, 0, "after")
-        assert kinds(house.lab) == []
-    for nth in range(1, trial.writes + 1):
-        trial.kill(0, nth, "before")
+    assert len(trial.steps) >= len(KILLED_AT)
+    for fault in (Fault(1, BEFORE), *(Fault(nth, AFTER) for nth in range(1, len(trial.steps) + 1))):
+        assert trial.count([fault]).lost == []
         assert kinds(house.lab) == []
     # One that fails is told, and keeps no other from being done.
-    result = trial.run(1, 0, "refuse")
+    result = trial.begin(Fault(1, REFUSE))
+    mend(house.lab)
     assert (result.returncode, "the test refuses" in result.stderr) == (1, True)
     assert kinds(house.lab) == ["half-made"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host_commands import break_lab, broken, chyves, done, mend, start_broken, steps_of
-from tests.lab.faulty_house import NEXT, House, a_house, alive, kill, same, sentences, state, until
+from tests.host_commands import break_lab, chyves, done, mend, start, steps_of
+from tests.torture.house import BASE, NEXT, House, a_house, alive, kill, same, sentences, state, until
 
 
 class Life:
@@ -20,40 +20,43 @@ class Life:
 
     def __init__(self, house: House) -> None:
         self.house, self.lab = house, house.lab
-        house.go_back("base")
+        house.go_back(BASE)
         subprocess.run([self.lab.bin / "ifconfig", "bridge0", "destroy"], check=True)
         house.keep("off")
-        self.off = state(self.lab)
+        self.off = state(self.house)
         mend(self.lab)
         done(self.lab, "a", "start")
         self.start_steps = [line.split()[0] for line in steps_of(self.lab)]
-        self.on = state(self.lab)
+        self.on = state(self.house)
         done(self.lab, "a", "stop")
 
     def start(self, nth: int, what: str, whom: str = "chyves") -> subprocess.CompletedProcess[str]:
         """Start the guest, with a fault."""
         self.house.go_back("off")
         break_lab(self.lab, nth, what, whom)
-        result = broken(self.lab, 0, what, "a", "start")
+        result = self._chyves("a", "start")
         mend(self.lab)
         return result
+
+    def _chyves(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.house.forks.chyves(self.lab, *words, faults=True, files=False)
 
     def stop(self, nth: int, what: str, whom: str, *how: str) -> subprocess.CompletedProcess[str]:
         """Stop the guest, which runs, with a fault."""
         self.house.go_back("off")
         done(self.lab, "a", "start")
         break_lab(self.lab, nth, what, whom)
-        result = broken(self.lab, 0, what, "a", "stop", *how)
+        result = self._chyves("a", "stop", *how)
         mend(self.lab)
         return result
 
     def settles(self) -> None:
         """It comes to be on or off after the next command; then it is off."""
         done(self.lab, *NEXT)
-        until(lambda: state(self.lab) in (self.on, self.off))
-        if state(self.lab) == self.on:
+        until(lambda: state(self.house) in (self.on, self.off))
+        if state(self.house) == self.on:
             done(self.lab, "a", "stop")
-        same(state(self.lab), self.off)
+        same(state(self.house), self.off)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def test_a_start_that_fails_at_any_step_leaves_the_guest_off(life: Life) -> None
         (told,) = sentences(result.stderr)
         assert "the test refuses" in told
         assert program in told
-        same(state(life.lab), life.off)
+        same(state(life.house), life.off)
 
 
 def test_a_signal_at_any_step_of_a_start_leaves_the_guest_off(life: Life) -> None:
@@ -87,7 +90,7 @@ def test_a_signal_at_any_step_of_a_start_leaves_the_guest_off(life: Life) -> Non
         assert f"stopped by {numbers[nth % 2].name}" in told
         if re.search("just up|after all was done", told):
             life.settles()
-        same(state(life.lab), life.off)
+        same(state(life.house), life.off)
 
 
 def test_a_start_killed_at_any_step_is_finished_or_taken_back(life: Life) -> None:
@@ -103,7 +106,7 @@ def test_a_supervisor_killed_while_it_starts_a_guest_leaves_it_off(life: Life, p
     assert sentences(result.stderr) == [
         "chyves: a: its supervisor ended without a word; look at the guest's log, and try again"
     ]
-    same(state(life.lab), life.off)
+    same(state(life.house), life.off)
 
 
 @pytest.mark.parametrize("program", ["bhyveload", "bhyve"])
@@ -118,7 +121,7 @@ def waiting(life: Life, guests: str) -> Iterator[subprocess.Popen[str]]:
     """A start of guests, of which the first has a loader that waits for ever."""
     life.house.go_back("off")
     break_lab(life.lab, life.start_steps.index("bhyveload") + 1, "hang")
-    with start_broken(life.lab, 0, "hang", guests, "start") as process:
+    with start(life.lab, guests, "start") as process:
         try:
             yield process
         finally:
@@ -135,7 +138,7 @@ def test_a_loader_that_waits_for_ever_does_not_make_start_deaf(life: Life, numbe
     assert process.returncode == 128 + number
     stopped = f"chyves: a: stopped by {number.name} when it was not up yet; it is off again"
     assert told.splitlines()[-2:] == [stopped, "  not begun: b"]
-    same(state(life.lab), life.off)
+    same(state(life.house), life.off)
 
 
 def test_the_plug_can_be_pulled_while_a_loader_waits(life: Life) -> None:
@@ -145,7 +148,7 @@ def test_the_plug_can_be_pulled_while_a_loader_waits(life: Life) -> None:
         done(life.lab, "a", "stop", "force")
         _, told = process.communicate(timeout=120)
     assert sentences(told) == ["chyves: a: was stopped before it was up"]
-    same(state(life.lab), life.off)
+    same(state(life.house), life.off)
 
 
 def test_a_bhyve_that_its_supervisor_did_not_live_to_write_down_is_adopted(life: Life) -> None:
@@ -156,9 +159,9 @@ def test_a_bhyve_that_its_supervisor_did_not_live_to_write_down_is_adopted(life:
     kill(written["supervisor"])
     place.write_text(json.dumps({**written, "bhyve": None, "identity": None}))
     assert "a: its supervisor had died; a new one looks after it" in chyves(life.lab, *NEXT).stderr
-    same(state(life.lab), life.on)
+    same(state(life.house), life.on)
     done(life.lab, "a", "stop")
-    same(state(life.lab), life.off)
+    same(state(life.house), life.off)
 
 
 def test_a_loader_that_outlives_all_of_chyves_is_ended(life: Life) -> None:
@@ -170,7 +173,7 @@ def test_a_loader_that_outlives_all_of_chyves_is_ended(life: Life) -> None:
         kill(written["supervisor"])
     assert "a: its supervisor had died, and bhyve too; what it held is freed" in chyves(life.lab, *NEXT).stderr
     assert not alive(written["loader"])
-    same(state(life.lab), life.off)
+    same(state(life.house), life.off)
 
 
 @pytest.mark.parametrize("how", [(), ("force",)])
@@ -180,7 +183,7 @@ def test_a_stop_ends_with_the_guest_off_whatever_fails(life: Life, how: tuple[st
         for nth in nths:
             result = life.stop(nth, what, whom or "chyves", *how)
             assert result.returncode == 0, result.stderr
-            same(state(life.lab), life.off)
+            same(state(life.house), life.off)
 
 
 @pytest.mark.parametrize(("nth", "what", "how"), [(1, "SIGKILL", ()), (2, "SIGINT", ()), (1, "SIGKILL", ("force",))])

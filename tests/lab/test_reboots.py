@@ -16,7 +16,7 @@ import pytest
 
 from chyves.lab.place import Lab
 from tests.host_commands import break_lab, chyves, done, environment, mend, sentence, steps_of, zfs
-from tests.lab.faulty_house import NEXT, House, a_house, alive, kill, until
+from tests.torture.house import NEXT, House, a_house, alive, kill, until
 
 DATASET = "zroot/chyves/guests/a"
 

@@ -25,7 +25,6 @@ from chyves.lab import create, destroy
 from chyves.lab.place import Lab
 from tests.file_servers import FtpFiles, Served, WebFiles, serving
 from tests.host_commands import (
-    break_zfs,
     chyves,
     datasets,
     done,
@@ -36,7 +35,6 @@ from tests.host_commands import (
     second_pool,
     sentence,
     start,
-    steps,
     zfs,
 )
 
@@ -300,53 +298,6 @@ def test_resources_are_on_the_primary_pool(own_host: Lab, tmp_path: Path) -> Non
     (tmp_path / "x.iso").write_bytes(DATA)
     done(own_host, "iso", "import", str(tmp_path / "x.iso"))
     assert file_of(own_host, "iso", "x.iso").exists()
-
-
-def run_with(host: Lab, nth: int, fault: str, *words: str) -> bool:
-    """Run with a fault at a step; whether the step was reached."""
-    break_zfs(host, nth, fault)
-    result = chyves(host, *words)
-    reached = steps(host) >= nth
-    mend_zfs(host)
-    assert (result.returncode != 0) == reached, result.stderr
-    return reached
-
-
-def test_a_refusal_at_any_step_leaves_all_as_it_was(host: Lab, tmp_path: Path) -> None:
-    (tmp_path / "x.iso").write_bytes(DATA)
-    words = ("iso", "import", str(tmp_path / "x.iso"))
-    before, nth = everything(host), 1
-    while run_with(host, nth, "refuse", *words):
-        assert everything(host) == before
-        nth += 1
-    assert nth == 3
-    there, nth = everything(host), 1
-    while run_with(host, nth, "refuse", "iso", "delete", "x.iso", "--yes"):
-        assert everything(host) == there
-        nth += 1
-    assert nth == 3
-    assert everything(host) == before
-
-
-def test_killed_after_any_step_it_is_there_or_not(host: Lab, tmp_path: Path) -> None:
-    (tmp_path / "x.iso").write_bytes(DATA)
-    (tmp_path / "y.iso").write_bytes(DATA)
-    words = ("iso", "import", str(tmp_path / "x.iso"))
-    before = everything(host)
-    done(host, *words)
-    there = everything(host)
-    for change, nothing, whole in ((("iso", "delete", "x.iso", "--yes"), there, before), (words, before, there)):
-        for nth in (1, 2):
-            assert run_with(host, nth, "kill", *change)
-            # Whatever comes next settles what was left.
-            done(host, "firmware", "import", str(tmp_path / "y.iso"))
-            done(host, "firmware", "delete", "y.iso", "--yes")
-            assert everything(host) in (nothing, whole)
-            if everything(host) == nothing:
-                done(host, *change)
-            assert everything(host) == whole
-            done(host, *(words if whole == before else ("iso", "delete", "x.iso", "--yes")))
-        done(host, *change)
 
 
 def test_a_dry_run_is_what_a_shell_could_do(host: Lab, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from chyves.lab.place import Lab
 from tests.host_commands import break_lab, chyves, datasets, done, mend, refused, second_pool, sentence, steps_of, zfs
-from tests.lab.faulty_house import NEXT, House, a_house
+from tests.torture.house import NEXT, House, a_house
 
 GUEST = "zroot/chyves/guests/a"
 

@@ -24,7 +24,7 @@ from chyves.host.machine import Host
 from chyves.host.processes import Processes
 from chyves.lab.place import Lab
 from tests.host_commands import chyves, done, environment, sentence, start
-from tests.lab.faulty_house import NEXT, a_house, alive, kill, until
+from tests.torture.house import NEXT, a_house, alive, kill, until
 
 MEMORY = 16 << 10
 """Kilobytes that a supervisor may have resident while its guest runs."""

@@ -5,6 +5,7 @@ The guests are hollow. test_each_fault_has_a_test looks at all the files.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -17,7 +18,8 @@ import pytest
 
 from chyves.lab.place import Lab
 from chyves.section import read_text
-from tests.host_commands import broken, chyves, done, environment, refused, sentence, writes, zfs
+from tests.host_commands import break_lab, chyves, done, environment, mend, refused, sentence, steps_of, zfs
+from tests.torture.forks import Forks
 
 TESTS = Path(__file__).parents[1]
 
@@ -56,13 +58,19 @@ def test_fault_1_a_killed_set_keeps_the_file_whole(house: Lab) -> None:
     """0.2.0 wrote a property in two steps: a crash between them lost the value, or the file."""
     before = properties(house)
     after = {**before, "cpu": "2"}
-    assert broken(house, 0, "before", "web1", "set", "notes=tried").returncode == 0
-    before["notes"] = after["notes"] = "tried"
-    for number in range(1, writes(house) + 1):
-        for moment in ("before", "after"):
-            assert broken(house, number, moment, "web1", "set", "cpu=2").returncode == -9
-            assert properties(house) in (before, after)
-            done(house, "web1", "set", "cpu=1")
+    mend(house)
+    with contextlib.closing(Forks()) as forks:
+        assert forks.chyves(house, "web1", "set", "notes=tried", faults=True).returncode == 0
+        before["notes"] = after["notes"] = "tried"
+        count = len(steps_of(house))
+        for number in range(1, count + 1):
+            for moment in ("before", "after"):
+                break_lab(house, number, moment)
+                assert forks.chyves(house, "web1", "set", "cpu=2", faults=True).returncode == -9
+                mend(house)
+                assert properties(house) in (before, after)
+                done(house, "web1", "set", "cpu=1")
+    assert count
 
 
 def test_fault_1_two_writers_lose_nothing(house: Lab) -> None:

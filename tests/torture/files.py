@@ -1,0 +1,126 @@
+"""Faults at the files of chyves itself: a change of a file's name is a step as a command is, see tests.torture.strike.
+
+Where the disk becomes full, each piece of data that is written is a step too, and from the chosen one on nothing more
+can be written: no data, no new file or directory, no other name; also not while chyves takes back what it did. (That
+the name of a file is on the disk, which fsync(2) of its directory waits for, takes no further room.)
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from tests.torture.strike import AFTER, BEFORE, FULL, HALF, HANG, REFUSE, STUCK, Fault, counted
+
+NAMES = ("rename", "replace", "unlink", "link", "mkdir", "rmdir", "ftruncate")
+DATA = ("open", "write", "pwrite", "fsync")
+SHRINKING = ("unlink", "rmdir")
+
+_own: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in (*NAMES, *DATA)}
+_own_open = io.open
+
+
+def lay(top: str, root: str) -> None:
+    """From now on what this process does to files below `root` may fail, as the file `fault` below `top` has it."""
+    for name in NAMES:
+        setattr(os, name, _change(name, top, root))
+    for name in DATA:
+        setattr(os, name, _writing(name, top, root))
+    io.open = _opening(top, root)
+
+
+def lift() -> None:
+    """From now on nothing fails in this process."""
+    for name, act in _own.items():
+        setattr(os, name, act)
+    io.open = _own_open
+
+
+def _change(name: str, top: str, root: str) -> Callable[..., Any]:
+    """A change of a file's name, which counts and fails as chosen."""
+    act = _own[name]
+
+    def change(what: Any, *rest: Any, **options: Any) -> Any:
+        path = _path(what)
+        nothing = os.path.lexists(path) == (name == "mkdir")  # so that nothing is changed
+        if nothing or not _below(path, root) or path.endswith((".log", ".lock")):
+            return act(what, *rest, **options)
+        fault = Fault.read(top)
+        number = counted(top, f"file {name} {path}")
+        if fault.what == FULL:
+            shrinks = name in SHRINKING or (name == "ftruncate" and rest[0] <= os.path.getsize(path))
+            if 0 < fault.nth <= number and not shrinks:
+                raise _full()
+        elif fault.nth == number:
+            return _strike(fault.what, lambda: act(what, *rest, **options))
+        return act(what, *rest, **options)
+
+    return change
+
+
+def _strike(what: str, act: Callable[[], Any]) -> Any:
+    what, _, sent = what.partition(":")
+    if what in (REFUSE, HALF):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    if what == BEFORE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == AFTER:
+        act()
+        os.kill(os.getpid(), signal.SIGKILL)
+    number = sent if what in (HANG, STUCK) else what
+    os.kill(os.getpid(), getattr(signal, number))
+    return act()
+
+
+def _writing(name: str, top: str, root: str) -> Callable[..., Any]:
+    """A piece of data that is written, or a file opened to be written, which fails when the disk is full."""
+    act = _own[name]
+
+    def write(what: Any, *rest: Any, **options: Any) -> Any:
+        if name != "open" or (rest and rest[0] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+            _check(top, root, name, what)
+        return act(what, *rest, **options)
+
+    return write
+
+
+def _opening(top: str, root: str) -> Callable[..., Any]:
+    def opened(file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if not isinstance(file, int) and set(mode) & set("wax+"):
+            _check(top, root, "open", file)
+        return _own_open(file, mode, *rest, **options)
+
+    return opened
+
+
+def _check(top: str, root: str, name: str, what: Any) -> None:
+    path = _path(what)
+    if not _below(path, root) or os.path.isdir(path):
+        return
+    fault = Fault.read(top)
+    if fault.what != FULL:
+        return
+    if path.endswith(".log"):
+        with _own_open(f"{top}/steps") as steps:
+            number = steps.read().count("\n")
+    else:
+        number = counted(top, f"file {name} {path}")
+    if 0 < fault.nth <= number and not (name == "open" and os.path.lexists(path)):
+        raise _full()
+
+
+def _full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _path(what: Any) -> str:
+    """The path of a file, which may be given by a descriptor."""
+    return os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else os.fsdecode(what)
+
+
+def _below(path: str, root: str) -> bool:
+    return path.startswith(root + "/")

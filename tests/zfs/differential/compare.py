@@ -154,12 +154,16 @@ def replay(steps: Sequence[Step], lab: Side, real: Side) -> list[Difference]:
     return [difference for difference, _ in comparison.differences]
 
 
-def minimized(steps: Sequence[Step], shows: Callable[[Sequence[Step]], bool]) -> list[Step]:
-    """As few of the steps as still show what they showed: parts of half the length, then of a quarter, and so on."""
+def minimized(steps: Sequence[Step], shows: Callable[[Sequence[Step]], bool], tries: int) -> list[Step]:
+    """As few of the steps as still show what they showed: parts of half the length are left out, then of a quarter.
+
+    No more than `tries` sequences are tried for that.
+    """
     kept, length = list(steps), max(1, len(steps) // 2)
     while length:
         at = len(kept) - length
-        while at >= 0:
+        while at >= 0 and tries:
+            tries -= 1
             fewer = kept[:at] + kept[at + length :]
             if shows(fewer):
                 kept = fewer

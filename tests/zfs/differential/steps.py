@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 Said = tuple[int, str, str]
@@ -107,3 +109,11 @@ class Rise(NamedTuple):
 
 
 Step = Run | Pipe | Resume | Write | Sit | Rise
+_KINDS: dict[str, Callable[..., Step]] = {kind.__name__: kind for kind in (Run, Pipe, Resume, Write, Sit, Rise)}
+
+
+def loaded(line: str) -> Step:
+    """A step of a line of JSON: its kind, then its fields."""
+    kind, *fields = json.loads(line)
+    step: Step = _KINDS[kind](*(tuple(one) if isinstance(one, list) else one for one in fields))
+    return step

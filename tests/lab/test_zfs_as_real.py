@@ -82,6 +82,7 @@ def test_bookmarks_have_no_user_properties_and_follow_a_promotion(side: LabSide)
     assert {"tank/c#old", "tank/a#new"} <= set(names(side))
     assert done(side, "get -H -o value x:y tank/c#old") == "-\n"
     assert "x:y" not in done(side, "get -H all tank/c#old")
+    assert ran(side, "destroy -r tank/c#old") == (255, "", "recursive is not supported with bookmark\n")
 
 
 def test_holds_tell_that_nothing_was_found_and_releases_what_they_looked_for(side: LabSide, lab: Lab) -> None:

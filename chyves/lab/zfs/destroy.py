@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from chyves.lab.zfs import busy, datasets, locking, mounts, names, properties, sizes
@@ -11,16 +12,21 @@ from chyves.lab.zfs.refusals import Refused, cannot
 from chyves.lab.zfs.settings import Settings
 from chyves.lab.zfs.state import State
 
+_NOT_SUPPORTED = 255
+
 
 def destroy(state: State, words: Sequence[str]) -> int:
     """zfs destroy."""
     options = Options(words, "vpndfrR")
     name = options.only("dataset")
+    if "#" in name and "@" not in name and (wrong := _not_for_bookmarks(options)):
+        print(wrong, file=sys.stderr)
+        return _NOT_SUPPORTED
     with state.changing():
         if "@" in name:
             _destroy_snapshots(state, name, options)
         elif "#" in name:
-            _destroy_bookmark(state, name, options)
+            _destroy_bookmark(state, name)
         else:
             _destroy_dataset(state, name, options)
     return 0
@@ -162,10 +168,14 @@ def settle_deferred(state: State, number: int) -> None:
         all_of(state, found)
 
 
-def _destroy_bookmark(state: State, name: str, options: Options) -> None:
+def _not_for_bookmarks(options: Options) -> str | None:
     for letter, what in (("n", "dryrun"), ("d", "defer destroy"), ("r", "recursive"), ("R", "recursive")):
         if letter in options:
-            raise Refused(f"{what} is not supported with bookmark")
+            return f"{what} is not supported with bookmark"
+    return None
+
+
+def _destroy_bookmark(state: State, name: str) -> None:
     found = datasets.find(state, name)
     if not found or found.kind != BOOKMARK:
         raise Refused(f"bookmark '{name}' does not exist.")

@@ -7,7 +7,7 @@ from tests.zfs.differential.steps import Pipe, Run, Step, Write
 PARTS = ("a", "b", "c")
 TAGS = ("s1", "s2", "s3", "s4")
 WRONG = (
-    "tank/no", "tank/no/such", "nopool/a", "tank/a/", "/tank/a", "tank//a", "tank/a b*", "tank/ä", "tank/.",
+    "tank/no", "tank/no/such", "nopool/a", "tank/a/", "/none/a", "tank//a", "tank/a b*", "tank/ä", "tank/.",
     "tank/a/..", "tank/a@", "tank/@s1", "tank/a@s1@s2", "tank/a@s1/b", "tank/a%b", "tank/a#m#n", "", "9tank/x",
     "tank/a@%", f"tank/{'n' * 250}", "tank", "log", "tank/v.1", "tank/a:b", "-a", "tank/a@s 1",
 )  # fmt: skip

@@ -111,7 +111,7 @@ def read(host: Host, guest: str) -> Running | None:
         return _understood(json.loads(path.read_text()))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ChyvesError(f"{guest}: {path} cannot be read ({error}); remove it when the guest does not run") from None
 
 

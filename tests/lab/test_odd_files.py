@@ -105,6 +105,16 @@ def test_what_cannot_be_read_is_told_and_the_others_are_listed(host: Lab, odd: P
         assert (said.returncode, "root:" in said.stdout + said.stderr) == (int("get" in words), False)
 
 
+def test_doctor_tells_what_cannot_be_read_and_looks_at_the_others(host: Lab, odd: Path) -> None:
+    os.mkfifo(odd)
+    web = odd.parents[2] / "web" / ".config" / ".cfg"
+    web.chmod(0o666)
+    said = chyves(host, "doctor")
+    web.chmod(0o644)
+    assert (said.returncode, said.stderr) == (1, "")
+    assert all(text in said.stdout for text in ("is no regular file; put one in its place", f"{web} has the mode 666"))
+
+
 @pytest.mark.parametrize("kind", READ)
 def test_what_is_only_odd_is_read_and_kept(host: Lab, odd: Path, kind: str) -> None:
     data, means = READ[kind]

@@ -188,7 +188,7 @@ def test_a_screen_that_others_can_reach_has_a_password_that_nobody_sees(house: L
             "web: uefi_vnc_password=***\n",
             {str(file.relative_to(house.root)): 0o600},
         )
-        assert "Another1" not in done(house, "debug", "web")
+        assert "Another1" not in done(house, "debug", "web", "--file=-")
     finally:
         done(house, "web", "stop", "force")
     assert not holding(house.root / "var", password)
@@ -209,6 +209,19 @@ def test_a_screen_that_was_open_already_gets_its_password_at_the_next_start(hous
     assert said.stderr.count("so that a password was made; read it with: chyves web get uefi_vnc_password") == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert re.search(r"(?m)^uefi_vnc_password=[A-Za-z0-9]{8}$", file.read_text())
+
+
+def test_doctor_closes_a_file_with_a_secret_that_others_can_read(house: Lab) -> None:
+    """As an editor may leave it, or a guest whose file was written before there were such files."""
+    done(house, "web", "set", "uefi_vnc_password=Secret12")
+    file = config(house, "web")
+    file.chmod(0o644)
+    file.parent.chmod(0o755)
+    found = chyves(house, "doctor")
+    assert (found.returncode, f"{file} has the mode 644" in found.stdout) == (1, True), found.stdout
+    chyves(house, "doctor", "repair", "--yes")
+    assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o750)
+    assert "has the mode" not in chyves(house, "doctor").stdout
 
 
 def test_others_are_shown_all_but_what_has_a_secret(house: Lab) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,27 @@ def test_a_file_of_properties_names_itself_and_the_line(tmp_path: Path, files: F
     (tmp_path / ".cfg").write_text("cpu=1\nwhat\n")
     with pytest.raises(ChyvesError, match=r"/\.cfg: line 2 is not name=value: what; "):
         files.read_properties(tmp_path / ".cfg")
+
+
+def test_what_has_a_secret_is_for_its_owner_alone_and_stays_so(tmp_path: Path, files: Files) -> None:
+    for text, right in (
+        ("cpu=1\n", 0o644),
+        ("uefi_vnc_password=Qx7eLm2k\n", 0o600),
+        ("cpu=1\n", 0o600),
+    ):
+        files.write(tmp_path / "file", text)
+        assert mode(tmp_path / "file") == right
+    files.write(tmp_path / "note", '{"web1": {"uefi_vnc_password": "Qx7eLm2k"}}')
+    assert mode(tmp_path / "note") == 0o600
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(os.devnull), lambda path: path.mkdir()])
+def test_what_is_no_file_is_told_and_not_waited_for(
+    tmp_path: Path, files: Files, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "file")
+    with pytest.raises(ChyvesError, match=r"is no regular file; put one in its place|is a link, which is not followed"):
+        files.read(tmp_path / "file")
 
 
 def test_what_is_removed_need_not_be_there(tmp_path: Path, files: Files) -> None:

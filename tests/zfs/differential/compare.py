@@ -60,8 +60,8 @@ def told(step: Step, said: Sequence[Said], prefix: str) -> str:
         shown = re.sub(r" +", " ", shown)  # columns are as wide as the names of directories
         if isinstance(step, Run) and step.words[1:2] == ("list",):
             shown = "\n".join(line.rstrip(" ") for line in shown.splitlines() if _OURS.search(line))
-        if isinstance(step, Run) and step.words[1:2] == ("destroy",):
-            shown = "\n".join(sorted(set(shown.splitlines())))  # order and repetitions are nobody's promise
+        if isinstance(step, Run) and (step.words[1:2] == ("destroy",) or "all" in step.words):
+            shown = "\n".join(sorted(set(shown.splitlines())))  # in an order, and some twice, as no manual says
         if isinstance(step, Pipe):
             shown = "\n".join(line for line in shown.splitlines() if not line.startswith("received "))
         answers.append(f"{status} {kinds(status, err, prefix)} {shown}".rstrip())

@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import chyves
 from chyves.cli.parser import Request, parse
-from chyves.errors import ChyvesError, NeedsRoot, SeveralFailed
+from chyves.errors import ChyvesError, NeedsRoot, SeveralFailed, Vanished
 
 if TYPE_CHECKING:
     from chyves.cli.tables import Table
@@ -24,6 +24,8 @@ FAULT = 70
 """EX_SOFTWARE of sysexits(3)."""
 CLOSED = 128 + 13
 INTERRUPTED = 128 + 2
+LOOKS = 5
+"""How often what only looks does so, where other commands rename guests while it reads."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +57,7 @@ def _run(words: Sequence[str]) -> int:
     request = parse(words)
     host = _host(request)
     with _recorded(request, words, host):
-        result = _function(request)(*host, **request.keywords)
+        result = _result(request, host)
     if isinstance(result, int):
         return result
     _print("" if result is None else _shown(result, request))
@@ -63,6 +65,14 @@ def _run(words: Sequence[str]) -> int:
     if failed:
         raise ChyvesError(failed)
     return 0
+
+
+def _result(request: Request, host: tuple[Host, ...]) -> Result:
+    """What the function of the command tells; one that only looks does so again where a guest was just renamed."""
+    for _ in () if request.command.changes else range(LOOKS - 1):
+        with suppress(Vanished):
+            return _function(request)(*host, **request.keywords)
+    return _function(request)(*host, **request.keywords)
 
 
 def _host(request: Request) -> tuple[Host, ...]:

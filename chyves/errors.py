@@ -23,6 +23,10 @@ class Busy(ChyvesError):
     status = 75
 
 
+class Vanished(ChyvesError):
+    """What was to be read has gone since it was seen: another command was at work, and a second look helps."""
+
+
 class NeedsRoot(ChyvesError):
     """The command changes the host and was not started by root."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from chyves import names
-from chyves.errors import ChyvesError, Denied
+from chyves.errors import ChyvesError, Denied, Vanished
 from chyves.guests.choose import chosen
 from chyves.host.machine import Host
 from chyves.pools import newer, suspended
+from chyves.pools.reading import read, read_guest
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
 from chyves.targets import Target
@@ -69,7 +69,7 @@ class PoolHolding:
 
     @cached_property
     def properties(self) -> Pool:
-        return Pool(self.name, _read(self.host, self.file))
+        return Pool(self.name, read(self.host, self.file))
 
     @property
     def globals_file(self) -> Path:
@@ -137,7 +137,7 @@ class GuestHolding:
 
     @cached_property
     def properties(self) -> Guest:
-        return Guest(self.name, self.host.files.read_properties(self.file))
+        return Guest(self.name, read_guest(self))
 
     @property
     def volumes(self) -> dict[str, dict[str, str]]:
@@ -328,11 +328,11 @@ class Holdings:
 
     @cached_property
     def globals(self) -> Global:
-        return Global("global", _read(self.host, self.globals_file))
+        return Global("global", read(self.host, self.globals_file))
 
     @cached_property
     def defaults(self) -> Defaults:
-        return Defaults("defaults", _read(self.host, self.defaults_file))
+        return Defaults("defaults", read(self.host, self.defaults_file))
 
     @property
     def globals_file(self) -> Path:
@@ -351,6 +351,8 @@ class Holdings:
             except Denied:
                 secret.append(name)
             except ChyvesError as error:
+                if isinstance(error, Vanished) and not self.changing:
+                    raise
                 warn(str(error))
         if secret:
             warn(f"{', '.join(secret)}: root alone may read the properties, as there is a secret among them")
@@ -386,10 +388,6 @@ def _guests(host: Host, pools: Mapping[str, PoolHolding]) -> dict[str, list[Gues
             if f"{holding.dataset}/.config" in holding.rows:
                 guests.setdefault(name, []).append(holding)
     return guests
-
-
-def _read(host: Host, path: Path) -> dict[str, str]:
-    return host.files.read_properties(path) if os.path.lexists(path) else {}
 
 
 def save(host: Host, section: Section, path: Path) -> None:

@@ -131,8 +131,7 @@ class Chooser:
         tap = f"tap{self.chance.randrange(50, 90)}"
         lines = (["network", name, "add", "tap"], ["network", name, "remove", tap],
                  ["network", "bridge0", "migrate", "bridge1", "--yes"],
-                 ["network", "bridge1", "migrate", "bridge0", "--yes"],
-                 ["network", "bridge1", "join", tap])  # fmt: skip
+                 ["network", "bridge1", "migrate", "bridge0", "--yes"])  # fmt: skip
         return Deed(self.chance.choice(lines))
 
     def run(self) -> Deed:

@@ -6,14 +6,26 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from chyves.lab.place import Lab
-from tests.host_commands import break_lab, chyves, done, start, start_broken, zfs
+from tests.host_commands import break_lab, chyves, done, environment, start, zfs
 
 WRITERS = ("a rename c", "c clone d -cu", "d disk add 64M", "b,c snapshot @x", "d delete", "e create 64M")
+STOPPING = """\
+import os, signal, sys
+put, left = os.rename, [int(sys.argv.pop(1))]
+def stop(*names):
+    left[0] -= 1
+    left[0] or os.kill(os.getpid(), signal.SIGSTOP)
+    put(*names)
+os.rename = stop
+from chyves.__main__ import main
+sys.exit(main())
+"""
 LOOKS = ("list", "b get cpu", "all get all --json")
 
 Seen = tuple[str, ...]
@@ -69,7 +81,7 @@ def test_readers_answer_while_files_are_put_in_their_places(lab: Lab) -> None:
     done(lab, "dataset", "zroot", "install")
     done(lab, "a,b,c", "create", "64M")
     for nth in range(1, 7):
-        writer = start_broken(lab, nth, "SIGSTOP", "a,b,c", "set", f"cpu={nth + 1}", f"notes={nth + 1}")
+        writer = start_stopping(lab, nth, "a,b,c", "set", f"cpu={nth + 1}", f"notes={nth + 1}")
         stopped = stops(writer)
         guests = json.loads(chyves(lab, "all", "get", "all", "--json").stdout)["properties"]
         for name in ("a", "b", "c"):
@@ -107,3 +119,15 @@ def start_stopped_after_listing(lab: Lab, *words: str) -> subprocess.Popen[str]:
     reader = start(lab, *words)
     assert stops(reader)
     return reader
+
+
+def start_stopping(lab: Lab, nth: int, *words: str) -> subprocess.Popen[str]:
+    """A writer that stands still when it is about to put its nth file in its place."""
+    return subprocess.Popen(
+        [sys.executable, "-c", STOPPING, str(nth), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(lab),
+    )

@@ -70,8 +70,9 @@ def _become(function: Callable[[], int], env: Mapping[str, str], cwd: object, ou
         os.setsid()
         for number, source in enumerate((os.open(os.devnull, os.O_RDWR), out, error)):
             os.dup2(source, number)
-        sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
-        sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
+        # The streams are not closed with these: forks have forks.
+        sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+        sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
         os.environ.clear()
         os.environ.update(env)
         time.tzset()

@@ -368,8 +368,7 @@ def _is_offline(pool: PoolHolding) -> bool:
 
 
 def _no_pools(offline: Iterable[str]) -> str:
-    away = ", ".join(offline)
-    if away:
+    if away := ", ".join(offline):
         return f"no pool with chyves datasets is online (offline: {away}); see: chyves help dataset online"
     return "no pool has chyves datasets; make them with: chyves dataset POOL install"
 

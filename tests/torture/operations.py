@@ -59,7 +59,7 @@ OF_GUESTS = {
     "unset": Operation(("a", "unset", "eject_iso_on_n_reboot"), (("a", "set", "eject_iso_on_n_reboot=2"),)),
     "template": Operation(("a", "set", "template=yes", "b", "notes=some")),
     "no template": Operation(("a,b", "set", "template=no"), (("a,b", "set", "template=yes"),)),
-    "guest upgrade": Operation(("a", "upgrade"), prepare=age_guest),
+    "guest upgrade": Operation(("a", "upgrade"), next=("a", "upgrade"), prepare=age_guest),
     "start": Operation(("a", "start")),
     "stop": Operation(("a", "stop"), live=("a", "start")),
     "stop force": Operation(("a", "stop", "force"), live=("a", "start")),

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 
 from tests.torture.house import a_house
 from tests.torture.operations import OPERATIONS
-from tests.torture.trial import KINDS, Count, Trial
+from tests.torture.trial import KINDS, Count, Trial, every
 
 HEAD = ("operation", *KINDS, "tried", "before", "done", "lost")
 
@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("operation", nargs="*", help="which operations (patterns as of sh): all where none is named")
     parser.add_argument("--kind", action="append", choices=KINDS, help="which kinds of fault: all where none is named")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth fault of each kind")
     parser.add_argument("--list", action="store_true", help="list the operations")
     asked = parser.parse_args(argv)
     patterns = asked.operation or ["*"]
@@ -27,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.list or not names:
         print("\n".join(names or OPERATIONS))
         return not names
-    return _torture(names, asked.kind or list(KINDS))
+    return _torture(names, asked.kind or list(KINDS), asked.every)
 
 
-def _torture(names: Sequence[str], kinds: Sequence[str]) -> int:
+def _torture(names: Sequence[str], kinds: Sequence[str], each: int) -> int:
     lost: list[str] = []
     total: dict[str, Count] = {}
     print(_row(HEAD), flush=True)
@@ -38,7 +39,7 @@ def _torture(names: Sequence[str], kinds: Sequence[str]) -> int:
         for name in names:
             begun = time.monotonic()
             trial = Trial(house, name, OPERATIONS[name])
-            counts = {kind: trial.count(KINDS[kind](trial)) for kind in kinds}
+            counts = {kind: trial.count(every(list(KINDS[kind](trial)), each, f"{name} {kind}")) for kind in kinds}
             print(_counted(name, counts), f"{time.monotonic() - begun:5.0f} s", flush=True)
             for kind, count in counts.items():
                 lost += count.lost

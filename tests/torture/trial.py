@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -194,6 +195,11 @@ def full(trial: Trial) -> Iterator[Fault]:
     """The disk is full from each step on, among which each piece of data is."""
     for nth in range(1, len(trial.writes) + 1):
         yield Fault(nth, FULL)
+
+
+def every(faults: Sequence[Fault], each: int, first: str) -> Sequence[Fault]:
+    """A sample: every so many of the faults, beginning at a place that a name decides."""
+    return faults[zlib.crc32(first.encode()) % each :: each] if len(faults) > each else faults
 
 
 KINDS: dict[str, Kind] = {"refused": refused, "hung+signal": hung, "killed": killed, "disk full": full}

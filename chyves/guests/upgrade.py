@@ -54,7 +54,8 @@ def _show_snapshots(host: Host, undo: Undo, dataset: str) -> None:
     if host.zfs.get(dataset, "snapdir") != "visible":
         own = host.zfs.local(dataset)[dataset].get("snapdir")
         undo.do(
-            lambda: host.zfs.set(dataset, {"snapdir": "visible"}),
+            lambda: None,  # for zfs can fail when it has set the property
             lambda: host.zfs.set(dataset, {"snapdir": own}) if own else host.zfs.inherit(dataset, "snapdir"),
             f"hide the snapshots of {dataset} again",
         )
+        undo.do(lambda: host.zfs.set(dataset, {"snapdir": "visible"}))

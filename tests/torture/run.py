@@ -32,7 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _torture(names: Sequence[str], kinds: Sequence[str], each: int) -> int:
-    lost: list[str] = []
     total: dict[str, Count] = {}
     print(_row(HEAD), flush=True)
     with a_house() as house:
@@ -42,11 +41,10 @@ def _torture(names: Sequence[str], kinds: Sequence[str], each: int) -> int:
             counts = {kind: trial.count(every(list(KINDS[kind](trial)), each, f"{name} {kind}")) for kind in kinds}
             print(_counted(name, counts), f"{time.monotonic() - begun:5.0f} s", flush=True)
             for kind, count in counts.items():
-                lost += count.lost
+                print("".join(f"\n{each}\n" for each in count.lost), end="", flush=True)
                 total[kind] = total.get(kind, Count()) + count
     print(_counted("all", total))
-    print("".join(f"\n{each}\n" for each in lost), end="")
-    return bool(lost)
+    return any(count.lost for count in total.values())
 
 
 def _counted(name: str, counts: dict[str, Count]) -> str:

@@ -206,6 +206,11 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         host.terminal.say(1, f"{guest}: {disk} deleted")
 
 
+def _resize_back(host: Host, volume: str, size: int) -> None:
+    if host.zfs.get(volume, "volsize") != str(size):
+        host.zfs.set(volume, {"volsize": str(size)})
+
+
 def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> None:
     """Change the size of a volume or a raw image; to a smaller one, losing data, only of a guest that is off; asks."""
     with host.locks.hold("all", f"guest.{guest}"):
@@ -227,5 +232,8 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
             if image:
                 undo.do(lambda: host.files.resize(image, new))
             else:
-                undo.do(lambda: host.zfs.set(f"{holding.dataset}/{disk}", {"volsize": str(new)}))
+                volume = f"{holding.dataset}/{disk}"
+                # First, for zfs can fail when the volume has its new size.
+                undo.do(lambda: None, lambda: _resize_back(host, volume, now), f"give {volume} its old size")
+                undo.do(lambda: host.zfs.set(volume, {"volsize": str(new)}))
         host.terminal.say(1, f"{guest}: {disk} has {SIZES.format(new)}" + _later(host, guest))

@@ -155,7 +155,9 @@ def _make(host: Host, plan: _Plan) -> None:
 
 
 def _make_dataset(host: Host, undo: Undo, dataset: str, properties: dict[str, str]) -> None:
-    undo.do(lambda: host.zfs.create(dataset, properties), lambda: host.zfs.destroy(dataset), f"destroy {dataset}")
+    # First, for zfs can fail when it has made a dataset.
+    undo.do(lambda: None, lambda: host.zfs.destroy(dataset) if host.zfs.exists(dataset) else None, f"destroy {dataset}")
+    undo.do(lambda: host.zfs.create(dataset, properties))
 
 
 def _write(host: Host, undo: Undo, path: Path, text: str) -> None:

@@ -162,8 +162,10 @@ class Trial:
             )
 
 
-ATOMIC = "zfs snapshot"
-"""Has nothing left to do, and so nothing to fail at, when the snapshots are there."""
+def _is_atomic(step: str) -> bool:
+    """Whether zfs has nothing left to do, and so nothing to fail at, when the change is made: of snapshots."""
+    return step.startswith("zfs snapshot") or (step.startswith("zfs destroy") and "@" in step)
+
 
 Kind = Callable[[Trial], Iterator[Fault]]
 
@@ -172,7 +174,7 @@ def refused(trial: Trial) -> Iterator[Fault]:
     """Every command and every file in turn fails; what zfs does it also does before it fails."""
     for nth, step in enumerate(trial.steps, 1):
         yield Fault(nth, REFUSE)
-        if step.startswith("zfs ") and not step.startswith(("zfs destroy", ATOMIC)):
+        if step.startswith("zfs ") and not step.startswith("zfs destroy") and not _is_atomic(step):
             yield Fault(nth, HALF)
 
 
@@ -183,7 +185,7 @@ def hung(trial: Trial) -> Iterator[Fault]:
         yield Fault(nth, names[0])
         if not step.startswith("file "):
             yield Fault(nth, f"{HANG}:{names[1]}")
-            if not step.startswith(ATOMIC):
+            if not _is_atomic(step):
                 yield Fault(nth, f"{STUCK}:{names[0]}")
 
 

@@ -50,7 +50,11 @@ def change(holdings: Holdings, settings: Global, defaults: Defaults, concern: Co
 
 
 def _settle_anew(host: Host) -> None:
-    settle(Holdings.read(host))
+    """Bring the interfaces back once the properties are; where those could not be, the next command does both."""
+    holdings = Holdings.read(host)
+    if together.note(holdings).exists():
+        raise ChyvesError("the properties are not restored yet")
+    settle(holdings)
 
 
 def settle(holdings: Holdings) -> Concern | None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chyves.errors import ChyvesError, Vanished
+from chyves.errors import ChyvesError, Denied, Vanished
 from chyves.host.machine import Host
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def read_guest(holding: GuestHolding) -> dict[str, str]:
     """The properties in a guest's file; raises Vanished where the guest has gone since the datasets were listed."""
     try:
         return holding.host.files.read_properties(holding.file)
+    except Denied:
+        raise
     except ChyvesError:
         if not holding.file.exists() and not holding.host.zfs.exists(holding.dataset):
             raise Vanished(f"{holding.name}: has just been renamed, moved or deleted; see: chyves list") from None

@@ -38,7 +38,7 @@ LINES = [
     ("chyves db,web-", "db,web-one"),
     ("chyves web-one start sm", "small.iso"),
     ("chyves iso delete ", "small.iso"),
-    ("chyves web-one set load", "loader="),
+    ("chyves web-one set eject", "eject_iso_on_n_reboot="),
     ("chyves web-one set loader=u", "loader=uefi"),
     ("chyves web-one set uefi_firmware=", "uefi_firmware=BHYVE.fd"),
     ("chyves web-one set disk0_n", "disk0_notes="),

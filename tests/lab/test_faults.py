@@ -48,9 +48,7 @@ def test_nothing_is_lost(trial_of: Trials, name: str, kind: str) -> None:
 
 
 def test_of_several_guests_each_is_whole_and_the_others_are_told(house: House) -> None:
-    house.go_back(BASE)
-    house.done("c,d", "create", "64M")
-    per_guest = len(steps_of(house.lab)) // 2
+    per_guest = len(steps(house, "c,d", "create", "64M")) // 2
     for what, nth, left, words in (
         ("refuse", per_guest + 2, {"c"}, "the test refuses"),
         ("SIGTERM", per_guest, {"c"}, "stopped by SIGTERM, after all was done\n  not begun: d\n"),
@@ -65,8 +63,9 @@ def test_of_several_guests_each_is_whole_and_the_others_are_told(house: House) -
         house.done(*NEXT)
         assert guests(house) == {"a", "b"} | left, result.stderr
         assert taps(house) == sorted(["tap50", "tap51", *(["tap52"] if left else [])])
+    destroys = [step.startswith("zfs destroy") for step in steps(house, "a,b", "delete", "--yes")]
     house.go_back(BASE)
-    break_lab(house.lab, 2, "refuse")
+    break_lab(house.lab, destroys.index(True) + 1, "refuse")
     result = house.forks.chyves(house.lab, "a,b", "delete", "--yes", faults=True)
     assert [line.split(":")[1] for line in sentences(result.stderr)] == [" a"]
     assert "a: is deleted, but zroot/chyves/guests/.old/a is not destroyed yet" in result.stderr
@@ -74,6 +73,14 @@ def test_of_several_guests_each_is_whole_and_the_others_are_told(house: House) -
     house.done(*NEXT)
     assert guests(house) == set()
     assert not any("/.old" in name for name in state(house))
+
+
+def steps(house: House, *words: str) -> list[str]:
+    """The steps of a command in which nothing fails."""
+    house.go_back(BASE)
+    break_lab(house.lab, 0, "refuse")
+    house.forks.chyves(house.lab, *words, faults=True)
+    return steps_of(house.lab)
 
 
 def guests(house: House) -> set[str]:

@@ -37,6 +37,7 @@ EXPECTED = (
     "there is such a guest already",
     "runs already",
     "does not run",
+    "was stopped before it was up",
     "runs; stop it first",
     "runs under this name; stop it first",
     "runs, so that it cannot go back; stop it first",

@@ -221,7 +221,7 @@ def test_it_asks_as_often_for_many_guests_as_for_few(house: House, monkeypatch: 
     done(house.lab, "e,f,g", "create", "64M")
     asked.clear()
     seen(house.lab)
-    assert sorted(asked) == few == ["ifconfig", "pgrep", "zfs", "zfs", "zfs", "zfs"]
+    assert sorted(asked) == few == ["ifconfig", "pgrep", "zfs", "zfs", "zfs"]
 
 
 KILLED_AT = ("half-made", "two-bridges", "spare-tap", "dead-supervisor")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 
@@ -37,19 +37,27 @@ def _reclaim(host: Host, holding: GuestHolding, existing: Callable[[], Mapping[s
         state = running.read(host, name)
         if running.supervisor(host, name) is not None or (state and running.bhyve_lives(host, name, state)):
             raise ChyvesError(f"{name}: runs; stop it first: chyves {name} stop")
-        left = _left_taps(holding, existing)
-        if state is None and not left and not running.vmm(host, name):
+        there = running.vmm(host, name)
+        if state is None and not there and not _left_taps(holding, existing):
             host.terminal.say(1, f"{name}: holds nothing")
             return
         with Undo() as undo:
-            undo.do(lambda: _free_all(host, name, state, left))
+            undo.do(lambda: _free_all(holding, state, host.interfaces.all if there else existing))
         host.terminal.say(1, f"{name}: reclaimed")
 
 
-def _free_all(host: Host, name: str, state: running.Running | None, left: Iterable[str]) -> None:
-    """One step, as none of it can be taken back: a signal on the way waits for its end."""
+def _free_all(
+    holding: GuestHolding, state: running.Running | None, existing: Callable[[], Mapping[str, Interface]]
+) -> None:
+    """One step, as none of it can be taken back: a signal on the way waits for its end.
+
+    A bhyve that no supervisor knew of keeps its taps open until it has ended: which are left is asked after that.
+    """
+    host, name = holding.host, holding.name
     clear(host, name, state)
-    take_down(host, left)
+    take_down(host, _left_taps(holding, existing))
+    if state is None:
+        running.forget(host, name)
 
 
 def _left_taps(holding: GuestHolding, existing: Callable[[], Mapping[str, Interface]]) -> list[str]:

@@ -164,7 +164,6 @@ def test_what_runs_and_what_nothing_looks_after(house: House) -> None:
     result = chyves(lab, "doctor", "repair", "--yes")
     assert alive(bhyve) and "left to you: a: process" in result.stderr
     done(lab, "a", "reclaim")
-    done(lab, "doctor", "repair", "--yes")
     assert kinds(lab) == []
 
 

@@ -30,10 +30,11 @@ lint:	## linters, types, rings, shell scripts and the manual
 	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d periodic .ci tests)
 	mandoc -T lint -W warning man/chyves.8
 
-torture:	## break off every operation at every step: TORTURE='clone* --kind killed' chooses
+torture:	## break off every operation at every step, then let 8 hands work at once: TORTURE='clone* --kind killed' chooses
 	@PYTHON=$(PYTHON) setup/packages lab system test
 	@$(MAKE) -s $(VENV)/complete
 	@$(BIN)/python -m tests.torture.run $(TORTURE)
+	@[ -n "$(TORTURE)" ] || $(BIN)/python -m tests.hands.run --kill
 
 bench:	## count processes and system calls of listings, compare their time, and weigh supervisors
 	@PYTHON=$(PYTHON) setup/packages lab bench

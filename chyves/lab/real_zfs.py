@@ -91,8 +91,7 @@ def translated(lab: Lab, argv: Sequence[str]) -> list[str]:
             altroot = _below(lab, rest.pop(0))
         elif word in valued and rest:
             value = rest.pop(0)
-            # "/dev" itself is the lab's too.
-            words += [word, str(lab.inside(f"{value}/")) if word == "-d" else value]
+            words += [word, _directory(lab, value) if word == "-d" else value]
         else:
             words.append(_device(lab, word, making=command != "import"))
     if command == "create":
@@ -104,6 +103,12 @@ def translated(lab: Lab, argv: Sequence[str]) -> list[str]:
 
 def _below(lab: Lab, place: str) -> str:
     return place if Path(place).is_relative_to(lab.root) else f"{lab.root}{place}".rstrip("/")
+
+
+def _directory(lab: Lab, place: str) -> str:
+    """Where pools are looked for: in the lab's /dev, or in a directory of the machine that the lab has not."""
+    inside = lab.inside(f"{place}/")
+    return str(inside) if inside.exists() else place
 
 
 def _device(lab: Lab, word: str, making: bool) -> str:

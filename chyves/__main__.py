@@ -56,7 +56,7 @@ def _run(words: Sequence[str]) -> int:
         return _print(f"chyves {chyves.__version__}\n")
     request = parse(words)
     host = _host(request)
-    with _recorded(request, words, host):
+    with _explained(host), _recorded(request, words, host):
         result = _result(request, host)
     if isinstance(result, int):
         return result
@@ -86,6 +86,15 @@ def _host(request: Request) -> tuple[Host, ...]:
     if row.root and not request.dry_run and not host.privileged:
         raise NeedsRoot(f"{row.name}: needs root; try: sudo chyves ...")
     return (host,)
+
+
+def _explained(host: Sequence[Host]) -> AbstractContextManager[None]:
+    """Have it said when a suspended pool holds up what is done."""
+    if not host:
+        return nullcontext()
+    from chyves.host.suspension import told
+
+    return told(host[0].run)
 
 
 def _recorded(request: Request, words: Sequence[str], host: Sequence[Host]) -> AbstractContextManager[None]:

@@ -73,9 +73,13 @@ class Files:
                 _sync_directory(new.parent)
 
     def remove(self, path: Path) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it is there; a power cut does not bring it back."""
         with _told(path, "cannot be removed"):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return
+            _sync_directory(path.parent)
 
     def remove_unfinished(self, path: Path) -> None:
         """Remove what writers of a file left beside it when they were killed; only while nobody else may write it."""

@@ -75,7 +75,7 @@ class Runner:
             )
         wait = undo.Wait(lambda: _end_group(running.process.pgid))
         try:
-            with wait, suspension.told(argv, self.program, self.environ):
+            with wait:
                 running.wait()
         except sh.TimeoutException:
             _end_group(running.process.pgid)

@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from chyves.errors import ChyvesError
+
+if TYPE_CHECKING:
+    from chyves.host.run import Runner
 
 PATIENCE = 10.0
 """Seconds after which it is looked into why zfs(8) does not answer."""
@@ -42,18 +48,21 @@ def sentence(zpool: str, environ: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def told(argv: Sequence[str], program: Callable[[Sequence[str]], str], environ: Mapping[str, str]) -> Iterator[None]:
-    """While a change is waited for that a suspended pool holds up, say so; the change is done when the pool is back."""
-    if argv[0] not in WAITING:
-        yield
-        return
+def told(run: Runner) -> Iterator[None]:
+    """While something takes long, say once on stderr where a suspended pool is what holds it up.
+
+    A file of such a pool that is read or written, and a change of it, wait in the kernel until the pool is back, and
+    then go on: neither can be ended, so that all that is left is to say so. A question to zfs(8) is given up before
+    (chyves.host.run), and its error says why.
+    """
     import threading
 
     def tell() -> None:
-        if why := sentence(program(["zpool"]), environ):
-            print(f"chyves: {' '.join(argv)}: waits: {why}", file=sys.stderr, flush=True)
+        with suppress(ChyvesError):
+            if why := sentence(run.program(["zpool"]), run.environ):
+                print(f"chyves: waits: {why}", file=sys.stderr, flush=True)
 
-    timer = threading.Timer(PATIENCE, tell)
+    timer = threading.Timer(1.5 * PATIENCE, tell)
     timer.daemon = True
     timer.start()
     try:

@@ -216,7 +216,7 @@ class Holdings:
         Of two that say that they are, it is the one that became it later: the other was away, or chyves was killed.
         """
         if not self.pools:
-            raise ChyvesError(_no_pools(self.offline))
+            raise suspended.absent(self.host, "chyves datasets", _no_pools(self.offline))
         claims = [pool for pool in self.pools.values() if pool.properties.dataset_role == "primary"]
         latest = max((pool.properties.dataset_promotion for pool in claims), default=0)
         found = [pool.name for pool in claims if pool.properties.dataset_promotion == latest]
@@ -240,6 +240,7 @@ class Holdings:
         if name in self.offline and name not in self.pools:
             raise ChyvesError(f"{name}: is offline; bring it back with: chyves dataset {name} online")
         if name not in self.pools:
+            suspended.refuse(self.host, [name])
             have = ", ".join(self.pools) or "no pool"
             raise ChyvesError(
                 f"{name}: has no chyves datasets (there are some on: {have}); "
@@ -266,7 +267,7 @@ class Holdings:
         """A guest by its exact name; raises ChyvesError, also where two pools have one of this name."""
         found = self._guests.get(name, [])
         if not found:
-            raise ChyvesError(f"{name}: there is no such guest; see: chyves list")
+            raise suspended.absent(self.host, name, f"{name}: there is no such guest; see: chyves list")
         if len(found) > 1:
             pools = " and ".join(guest.pool.name for guest in found)
             raise ChyvesError(f"{name}: is on the pools {pools}; rename one of the datasets {found[1].dataset}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
@@ -14,3 +15,13 @@ def refuse(host: Host, pools: Collection[str]) -> None:
     for row in host.zfs.pools():
         if row["health"] == SUSPENDED and row["name"] in pools:
             raise ChyvesError(f"{row['name']}: {advice(row['name'])}")
+
+
+def absent(host: Host, what: str, otherwise: str) -> ChyvesError:
+    """The error for what is not found: a suspended pool may have it, of which zfs(8) lists nothing, with status 0."""
+    with suppress(ChyvesError):
+        for row in host.zfs.pools():
+            if row["health"] == SUSPENDED:
+                pool = row["name"]
+                return ChyvesError(f"{what}: cannot be looked for everywhere: the pool {pool} {advice(pool)}")
+    return ChyvesError(otherwise)

@@ -1,14 +1,19 @@
-"""Pools that are full or read-only: what chyves says of them, and that nothing is lost."""
+"""Pools that are full, read-only or suspended: what chyves says of them, and that nothing is lost."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.zfs.conftest import BootMachine
+from tests.zfs.machine.machine import HOUSE as HOUSE_PYTHON
 from tests.zfs.machine.machine import Said, ZfsMachine
 
 LAB = "/root/lab"
 IN_LAB = {"CHYVES_LAB": LAB, "CHYVES_LAB_GUEST": "hollow"}
+PATIENCE = 300
 GUESTS = f"{LAB}/root/chyves/zroot/guests"
 
 
@@ -54,9 +59,10 @@ def house_in_need(boot_machine: BootMachine) -> House:
 
 @pytest.mark.timeout(3000)
 def test_a_pool_in_need(house_in_need: House) -> None:
-    """One test for both, as a machine boots once for it."""
+    """One test for all three, as a machine boots once for it."""
     a_full_pool(house_in_need)
     a_read_only_pool(house_in_need)
+    a_suspended_pool(house_in_need)
 
 
 def a_full_pool(house: House) -> None:
@@ -80,3 +86,32 @@ def a_read_only_pool(house: House) -> None:
     assert "read-only" in house.refused("web", "delete", "--yes")
     house.machine.done("zpool", "export", "zroot")
     house.machine.done("zpool", "import", "-R", f"{LAB}/root", "-d", "/dev/disk/by-id", "zroot")
+
+
+def a_suspended_pool(house: House) -> None:
+    machine = house.machine
+    machine.unplug(0)
+    # Somebody has to tell ZFS that the disk has gone, as zed(8) and zfsd(8) do; else it tries to write for ever.
+    machine.start("zpool", "reopen", "zroot")
+    until(lambda: machine.run("zpool", "list", "-H", "-o", "health").stdout == "SUSPENDED\n")
+    # What of the pool is in memory is read, and the change is refused; else it waits, and says so meanwhile.
+    machine.put("/root/said", b"")
+    line = "exec python3 -m chyves web set cpu=3 2>/root/said"
+    held_up = machine.start("sh", "-c", line, env={**HOUSE_PYTHON, **IN_LAB}, cwd="/house")
+    advice = b"is suspended: its disks do not answer; bring them back, and use: zpool clear zroot"
+    until(lambda: advice in machine.get("/root/said"))
+    machine.plug(0)
+    machine.done("udevadm", "settle")
+    machine.done("zpool", "clear", "zroot")
+    refused = held_up.said().status != 0
+    assert house.done("web", "get", "cpu", "-H").split()[-1] == ("2" if refused else "3")
+    house.done("web", "set", "cpu=4")
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Look until something is so."""
+    for _ in range(PATIENCE):
+        if what():
+            return
+        time.sleep(1)
+    raise AssertionError("it did not come about")

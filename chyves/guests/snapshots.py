@@ -59,11 +59,12 @@ class _Taking:
         self._snapshot = snapshot
         self._names: dict[str, str] = {}
 
-    def together(self, wanted: Iterable[GuestHolding], held: ExitStack) -> set[str]:
+    def together(self, wanted: Sequence[GuestHolding], held: ExitStack) -> set[str]:
         """Take those that can be taken at the same moment; the guests whose are.
 
         What keeps another from it is told when its turn comes, to be taken alone.
         """
+        self.host.locks.make_room(len(wanted))
         by_pool: dict[str, dict[str, str]] = {}
         for holding in wanted:
             with suppress(ChyvesError):

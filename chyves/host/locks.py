@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +27,10 @@ EVERYTHING = "all"
 
 GLANCE = 2.0
 """Seconds after which a lock is not held by a reader that only looked who has it, and its holder has said so."""
+
+
+SPARE = 64
+"""Open files that a command needs beside its locks: programs that it talks to, files that it reads and writes."""
 
 
 class Sight(NamedTuple):
@@ -48,15 +53,36 @@ class Locks:
         """Hold locks, taken in the order of their names; those that this process holds already are passed over.
 
         `wait` is in seconds (None: as long as is usual), for each holder anew: a queue that moves is waited for, one
-        that hangs is not. Raises Busy, which names the holder.
+        that hangs is not. Raises Busy, which names the holder, and ChyvesError where so many cannot be held.
         """
+        wanted = sorted(set(names) - self._held)
+        self.make_room(len(wanted))
         with ExitStack() as held:
-            for name in sorted(set(names) - self._held):
+            for name in wanted:
                 if not self.dry:
                     held.callback(_release, self._locked(name, _patience(name) if wait is None else wait))
                     held.callback(self._held.discard, name)
                     self._held.add(name)
             yield
+
+    def make_room(self, more: int) -> None:
+        """See to it that this process can hold so many locks more, each of which is an open file.
+
+        The soft limit is raised as far as that takes and the hard one lets it. Raises ChyvesError.
+        """
+        needed = len(self._held) + more + SPARE
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if self.dry or _allows(soft, needed):
+            return
+        most = needed if _allows(hard, needed) else hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        # FreeBSD takes more than kern.maxfilesperproc without a word, and leaves it at that (setrlimit(2)).
+        now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if not _allows(now, needed):
+            raise ChyvesError(
+                f"this host: lets a process have {now} files open, and so many guests at once take {needed}; "
+                "raise that (limits -n, kern.maxfilesperproc), or name fewer guests"
+            )
 
     def take(self, name: str) -> int:
         """Take a lock until the process ends: the descriptor that holds it, kept open. Raises Busy."""
@@ -163,6 +189,10 @@ class Locks:
         if kind == "running":
             return f"{guest}: is being run by {by}; stop it first"
         return f"{guest or 'this host'}: is being changed by {by}; wait for it, or end it"
+
+
+def _allows(limit: int, files: int) -> bool:
+    return limit == resource.RLIM_INFINITY or limit >= files
 
 
 def _unlockable(file: Path, error: OSError) -> str:

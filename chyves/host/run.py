@@ -49,11 +49,12 @@ class Runner:
         status, out, error = self._ask(argv, timeout)
         return status, out + error
 
-    def do(self, *argv: str, timeout: float = 300) -> str:
+    def do(self, *argv: str, timeout: float = 300, failing: str = "") -> str:
         """Let a program change the host; what it said on stdout.
 
         It has a session of its own: Ctrl-C reaches chyves alone, which lets the program end and then takes back what
-        was done (chyves.host.undo). `timeout` is in seconds. Raises ProgramFailed.
+        was done (chyves.host.undo). `timeout` is in seconds; `failing` are words on stderr with which it has failed
+        also where its status is 0. Raises ProgramFailed.
         """
         import sh
 
@@ -88,6 +89,9 @@ class Runner:
         except BaseException:
             _end_group(running.process.pgid)
             raise
+        said = running.process.stderr.decode(errors="replace")
+        if failing and failing in said:
+            raise ProgramFailed(argv, 0, said)
         return running.process.stdout.decode(errors="replace")
 
     def pipe(self, first: Sequence[str], second: Sequence[str], heed: Callable[[int], None] = lambda _: None) -> None:
@@ -187,7 +191,7 @@ class DryRunner(Runner):
 
     dry = True
 
-    def do(self, *argv: str, timeout: float = 300) -> str:
+    def do(self, *argv: str, timeout: float = 300, failing: str = "") -> str:
         """Print the command."""
         show(argv)
         return ""

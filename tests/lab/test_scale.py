@@ -138,3 +138,26 @@ def test_a_guest_more_in_a_command_costs_as_much_in_a_big_house_as_in_a_small_on
         assert same["files"] <= LEEWAY * less["files"] + 3, line
         assert same["calls"] <= LEEWAY * less["calls"] + 50, line
         assert same["questions"] <= QUESTIONS.get(line, 0) * (MANY - 1), line
+
+
+def limited(lab: Lab, line: str, soft: int, hard: int) -> subprocess.CompletedProcess[str]:
+    """A command line, where a process may have only so many files open."""
+    limits = f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))"
+    code = f"{limits}; from chyves.__main__ import main; sys.exit(main({line.split()!r}))"
+    return subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(lab)
+    )
+
+
+def test_more_guests_than_files_can_be_open_are_changed_at_once_or_refused_in_a_sentence(lab: Lab) -> None:
+    """Each lock is an open file: the usual limit, 1,024, is less than the guests of a big house."""
+    built(lab, 50)
+    for line in ("all set notes=few", "all snapshot @few"):
+        for hard, status in ((100, 1), (200, 0)):
+            result = limited(lab, line, 40, hard)
+            assert result.returncode == status, result.stderr
+            told = f"chyves: this host: lets a process have {hard} files open, and so many guests at once take "
+            assert result.stderr.startswith(told) == (status == 1), result.stderr
+            assert result.stderr.count("\n") == (1 if status else 50)
+    assert {line.split("\t")[1] for line in done(lab, "list", "notes", "-H").splitlines()} == {"few"}
+    assert done(lab, "list", "snapshots", "-H").count("@few") == 50

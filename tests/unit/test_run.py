@@ -350,3 +350,12 @@ def test_programs_with_a_pipe_between_them_end_with_this_one(host: Host, make: M
 def test_a_dry_run_prints_a_pipe_as_one_line(top: Path, capsys: pytest.CaptureFixture[str], make: Make) -> None:
     Host.open({"CHYVES_LAB": str(top)}, dry=True).run.pipe(("zfs", "send", "a b@c"), ("zfs", "receive", "d"))
     assert capsys.readouterr().out == "zfs send 'a b@c' | zfs receive d\n"
+
+
+def test_words_with_which_a_program_has_failed_count_more_than_its_status(host: Host, make: Make) -> None:
+    """`zfs rename` of OpenZFS 2.3 ends well where it cannot mount what it renamed, and says so."""
+    make("zfs", "echo done; echo \"cannot mount '/a': no room\" >&2")
+    assert host.run.do("zfs", "rename") == "done\n"
+    with pytest.raises(ProgramFailed, match=r"^zfs rename: cannot mount '/a': no room$"):
+        host.run.do("zfs", "rename", failing="cannot mount")
+    assert host.run.do("zfs", "rename", failing="cannot unmount") == "done\n"

@@ -18,6 +18,7 @@ from chyves.host.zfs import Heed, Zfs, portions
 
 POOL_COLUMNS = ("name", "size", "alloc", "free", "health")
 PAUSE = 0.02
+UNMOUNTED = "cannot mount"
 
 
 class Zfs8(Zfs):
@@ -119,7 +120,8 @@ class Zfs8(Zfs):
 
     def rename(self, old: str, new: str, parents: bool = False) -> None:
         try:
-            self.run.do("zfs", "rename", *(["-p"] if parents else []), old, new)
+            # OpenZFS up to 2.1 fails where it cannot mount what it renamed; later ones warn, and end with status 0.
+            self.run.do("zfs", "rename", *(["-p"] if parents else []), old, new, failing=UNMOUNTED)
         except ProgramFailed as failure:
             _take_back(failure, f"rename {new} back", lambda: self._rename_back(old, new))
             raise

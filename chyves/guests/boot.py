@@ -8,6 +8,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
 from chyves.guests.order import Wish, boot_plan, wish_of
+from chyves.guests.standing import Standing
 from chyves.guests.start import start_one
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
@@ -56,6 +57,7 @@ class _Turns:
 
     def __init__(self, host: Host, holdings: Holdings, refused: dict[str, str]) -> None:
         self.host, self.holdings, self.refused = host, holdings, refused
+        self.standing = Standing(host)
         self.failed: set[str] = set(refused)
         self.delay = 0
 
@@ -70,7 +72,7 @@ class _Turns:
         try:
             self._refuse_after_failed(holding)
             self._wait()
-            start_one(self.host, name)
+            start_one(self.standing, name)
         except ChyvesError:
             self.failed.add(name)
             raise

@@ -54,6 +54,16 @@ def clones(holdings: Holdings) -> dict[str, list[str]]:
     return found
 
 
+def cloned(holdings: Holdings) -> dict[str, list[str]]:
+    """The datasets that were cloned from each dataset that has clones."""
+    found: dict[str, list[str]] = {}
+    for pool in holdings.pools.values():
+        for dataset, row in pool.rows.items():
+            if row["origin"] != "-":
+                found.setdefault(row["origin"].partition("@")[0], []).append(dataset)
+    return found
+
+
 def with_clones(holdings: Holdings, wanted: Iterable[GuestHolding]) -> list[GuestHolding]:
     """The guests and all that was cloned from them, clones before what they hang on."""
     children = clones(holdings)

@@ -12,10 +12,14 @@ from chyves.guests.arrival import MOVED
 from chyves.guests.copy import refuse_full
 from chyves.guests.each import each
 from chyves.guests.leftovers import NEW, OLD, PROCESS
+from chyves.guests.lineage import cloned
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools.holdings import MOVING, GuestHolding, Holdings, PoolHolding
 from chyves.targets import Target
+
+COLUMNS = ("guid", "used", "logicalused", "available")
+"""What is asked of all datasets at once: of a guest what it is marked with and how much it is, of a pool its room."""
 
 
 def move(host: Host, guest: Target, pool: str) -> None:
@@ -24,7 +28,7 @@ def move(host: Host, guest: Target, pool: str) -> None:
     Of several guests those that are on the pool already stay there.
     """
     with host.locks.hold("all"):
-        holdings = leftovers.settled(host)
+        holdings = leftovers.settled(host, COLUMNS)
         target = holdings.pool(pool)
         wanted = holdings.find(guest)
         there = [holding.name for holding in wanted if holding.pool.name == pool]
@@ -32,19 +36,9 @@ def move(host: Host, guest: Target, pool: str) -> None:
             raise ChyvesError(f"{there[0]}: is on pool {pool} already; see: chyves list pools")
         for name in there:
             host.terminal.say(1, f"{name}: is on {pool} already")
-        clones = _clones(holdings)
+        clones = cloned(holdings)
         each(host, [holding for holding in wanted if holding.name not in there],
              lambda holding: _move(holdings, holding, target, clones))  # fmt: skip
-
-
-def _clones(holdings: Holdings) -> dict[str, list[str]]:
-    """What was cloned from each dataset that has clones."""
-    found: dict[str, list[str]] = {}
-    for pool in holdings.pools.values():
-        for dataset, row in pool.rows.items():
-            if row["origin"] != "-":
-                found.setdefault(row["origin"].partition("@")[0], []).append(dataset)
-    return found
 
 
 def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones: Mapping[str, Sequence[str]]) -> None:
@@ -53,7 +47,7 @@ def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones
     with host.locks.hold(f"guest.{name}"):
         rollback.refuse_unfinished(holdings, name)
         _refuse(host, holding, target, clones)
-        size = _measured(host, holding, target)
+        size = _measured(holding, target)
         host.terminal.say(1, f"{name}: moving from {source.name} to {target.name}")
         new = f"{target.guests_dataset}/{NEW.name}/{name}"
         final, old = f"{target.guests_dataset}/{name}", f"{source.guests_dataset}/{OLD.name}/{name}{MOVED}"
@@ -69,6 +63,7 @@ def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones
                     f"bring {name} back",
                 )
                 undo.do(lambda: host.zfs.inherit(final, MOVING))
+            _fill(holding, target)
             leftovers.tidy(host, target, new)
             doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
             leftovers.finish(host, source, old, doomed, f"{name}: is on {target.name} now")
@@ -86,7 +81,7 @@ def _tell_of_map(host: Host, holding: GuestHolding, target: PoolHolding) -> None
 def _replicate(undo: Undo, host: Host, holding: GuestHolding, target: PoolHolding, new: str, size: int) -> None:
     """Bring all datasets and snapshots of a guest to the other pool, from one moment."""
     old, tag = holding.dataset, f"{PROCESS}{uuid.uuid4()}"
-    mark = {MOVING: host.zfs.get(old, "guid")}
+    mark = {MOVING: holding.rows[old]["guid"]}
     leftovers.within(undo, host, target, new)
     undo.do(lambda: host.zfs.create(new.rpartition("/")[0], parents=True))
     undo.do(lambda: None, lambda: leftovers.drop_process_snapshots(host, old), f"destroy the snapshots @{tag}")
@@ -122,14 +117,19 @@ def _refuse(host: Host, holding: GuestHolding, target: PoolHolding, clones: Mapp
         raise ChyvesError(f"{name}: {', '.join(hanging)} was cloned from it and stays on {here}; {copied}")
 
 
-def _measured(host: Host, holding: GuestHolding, target: PoolHolding) -> int:
+def _measured(holding: GuestHolding, target: PoolHolding) -> int:
     """The bytes that a guest's datasets hold with all its snapshots, which is about what is sent.
 
     Raises ChyvesError where they, and what is reserved for them, have not the room.
     """
-    columns = ("name", "used", "logicalused", "available")
-    asked = host.zfs.list(holding.dataset, target.guests_dataset, properties=columns, depth=0)
-    found = {row["name"]: row for row in asked}
-    own, there = found[holding.dataset], found[target.guests_dataset]
+    if target.guests_dataset not in target.rows:
+        raise ChyvesError(f"{target.guests_dataset}: does not exist; make it with: zfs create {target.guests_dataset}")
+    own, there = holding.rows[holding.dataset], target.rows[target.guests_dataset]
     refuse_full(holding.name, target, int(own["used"]), int(there["available"]))
     return int(own["logicalused"])
+
+
+def _fill(holding: GuestHolding, target: PoolHolding) -> None:
+    """Have the room of a pool be what a guest that came there leaves the next one, about as much as it took before."""
+    own, there = holding.rows[holding.dataset], target.rows[target.guests_dataset]
+    there["available"] = str(int(there["available"]) - int(own["used"]))

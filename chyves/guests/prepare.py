@@ -14,6 +14,7 @@ from chyves.bhyve.pcidevs import disk_paths
 from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import running
+from chyves.guests.held import Held
 from chyves.host.facts import host_facts
 from chyves.network.plan import taps
 from chyves.pools import together
@@ -118,11 +119,6 @@ def keep(holdings: Holdings, holding: GuestHolding, before: Guest) -> None:
     holding.properties = after
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two paths are one disk, also where one of them is a link to it."""
-    return one == other or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
-
-
 def hidden_images(holding: GuestHolding) -> Iterator[str]:
     """A sentence for each dataset below img/ whose raw images cannot be seen there."""
     top = f"{holding.dataset}/img"
@@ -148,26 +144,7 @@ def named_disks(paths: Sequence[str], guest: Guest) -> tuple[Disk, ...]:
     return tuple(Disk(os.path.basename(path), path) for path in paths[:own])
 
 
-def _refuse_held(holding: GuestHolding, disks: Sequence[str]) -> None:
-    """Refuse a disk that the guest would have twice, or another has that runs or is being started."""
-    host, name, serial = holding.host, holding.name, holding.properties.serial
-    for number, disk in enumerate(disks):
-        twice = next((other for other in disks[:number] if _same(disk, other)), None)
-        if twice:
-            raise ChyvesError(f"{name}: {disk} is the same disk as {twice}; take one of them away")
-    for other in running.recorded(host):
-        state = running.read(host, other) if other != name else None
-        starts = host.locks.holder(f"guest.{other}") if state else None
-        if state is None or (running.supervisor(host, other) is None and starts is None):
-            continue
-        shared = [path for path in disks if any(_same(path, held) for held in state.disks)]
-        if shared:
-            raise ChyvesError(f"{name}: {shared[0]} is in use by {other}, which runs; stop that first")
-        if serial is not None and serial == state.serial:
-            raise ChyvesError(f"{name}: serial: {serial} is in use by {other}, which runs; set another")
-
-
-def preflight(holdings: Holdings, holding: GuestHolding) -> None:
+def preflight(holdings: Holdings, holding: GuestHolding, held: Held) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
     _netmap(holdings, holding)
     if running.vmm(holdings.host, holding.name):
@@ -175,15 +152,15 @@ def preflight(holdings: Holdings, holding: GuestHolding) -> None:
             f"{holding.name}: /dev/vmm/{names.vm(holding.name)} is left from an earlier run; "
             f"free it with: chyves {holding.name} reclaim"
         )
-    refuse_used(holdings, holding)
+    refuse_used(holding, held)
 
 
-def refuse_used(holdings: Holdings, holding: GuestHolding, own_port: int | None = None) -> None:
+def refuse_used(holding: GuestHolding, held: Held, own_port: int | None = None) -> None:
     """Refuse disks, a serial line or a port that others hold now, but for the port that the guest itself has."""
     guest, name = holding.properties, holding.name
     for sentence in hidden_images(holding):
         raise ChyvesError(sentence)
-    _refuse_held(holding, held_disks(holding))
+    held.refuse(name, held_disks(holding), guest.serial)
     for _, path in holding.disks():
         if not path.exists():
             raise ChyvesError(f"{name}: {path} does not exist; see: chyves {name} disk list")

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from chyves.errors import Busy, ChyvesError, Interrupted
 from chyves.guests import leftovers, prepare, reload, revert, running, screen
+from chyves.guests.held import Held
 from chyves.guests.journal import Journal
 from chyves.guests.reclaim import free_vmm
 from chyves.host.machine import Host
@@ -74,7 +75,7 @@ def _ready(host: Host, holdings: Holdings, holding: GuestHolding, state: running
     free_vmm(host, holding.name)
     read, holding.properties = holding.properties, screen.guarded(host, holding.properties)
     prepare.lines(holdings, holding, state.medium)
-    prepare.preflight(holdings, holding)
+    prepare.preflight(holdings, holding, Held(host))
     prepare.keep(holdings, holding, read)
     interfaces = holding.properties.net_ifaces
     existing, before = host.interfaces.all(), state.taps

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.each import each
+from chyves.guests.held import Held
+from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.masking import holds_secret
@@ -23,17 +25,20 @@ def reload(host: Host, guest: Target) -> None:
     found = Holdings.read(host).find(guest)
     named_ones, runs = named(guest), running.all_supervised(host)
     wanted = [holding for holding in found if holding.name in named_ones or holding.name in runs]
-    each(host, wanted, lambda holding: _reload(host, holding.name))
+    if wanted:
+        with host.locks.hold("all"):
+            holdings, held, existing = leftovers.settled(host), Held(host), host.interfaces.all()
+            each(host, wanted, lambda holding: _reload(holdings, holding.name, held, existing))
 
 
-def _reload(host: Host, name: str) -> None:
-    with host.locks.hold("all", f"guest.{name}"):
-        holdings = leftovers.settled(host)
+def _reload(holdings: Holdings, name: str, held: Held, existing: Mapping[str, Interface]) -> None:
+    host = holdings.host
+    with host.locks.hold(f"guest.{name}"):
         holding = holdings.guest(name)
         state = running.read(host, name)
         if state is None or running.supervisor(host, name) is None:
             raise ChyvesError(f"{name}: does not run; its properties are read when it starts")
-        _check(host, holdings, holding, state)
+        _check(holdings, holding, state, held, existing)
         for line in _changes(holding, state):
             host.terminal.say(1, f"{name}: {line}")
         with Undo() as undo:
@@ -41,14 +46,16 @@ def _reload(host: Host, name: str) -> None:
         host.terminal.say(1, f"{name}: its properties are read again at its next boot")
 
 
-def _check(host: Host, holdings: Holdings, holding: GuestHolding, state: running.Running) -> None:
+def _check(
+    holdings: Holdings, holding: GuestHolding, state: running.Running, held: Held, existing: Mapping[str, Interface]
+) -> None:
     """Refuse what the guest could not boot with; raises ChyvesError."""
     for warning in prepare.lines(holdings, holding, state.medium).warnings:
-        host.terminal.warn(warning)
-    prepare.refuse_used(holdings, holding, own_port=state.vnc_port)
+        holdings.host.terminal.warn(warning)
+    prepare.refuse_used(holding, held, own_port=state.vnc_port)
     has = Guest(holding.name, state.properties).net_ifaces
     new = [interface for interface in holding.properties.net_ifaces if interface not in has]
-    for_start(holding.name, new, holdings.globals, host.interfaces.all())
+    for_start(holding.name, new, holdings.globals, existing)
 
 
 def _changes(holding: GuestHolding, state: running.Running) -> Iterator[str]:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from chyves.bhyve.launch import Launch
 from chyves.errors import ChyvesError
-from chyves.guests import crashes, leftovers, prepare, revert, rollback, running, screen
+from chyves.guests import crashes, prepare, revert, rollback, running, screen
 from chyves.guests.each import concerned, each
+from chyves.guests.held import Held
 from chyves.guests.reclaim import clear
+from chyves.guests.standing import Standing
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
@@ -28,7 +30,8 @@ def start(host: Host, guest: Target, iso: str | None = None) -> None:
     wanted = holdings.find(guest)
     prepare.medium_path(holdings, iso)
     wanted = concerned(host, wanted, guest, lambda holding: _startable(host, holding))
-    each(host, wanted, lambda holding: start_one(host, holding.name, iso))
+    standing = Standing(host)
+    each(host, wanted, lambda holding: start_one(standing, holding.name, iso))
 
 
 def _startable(host: Host, holding: GuestHolding) -> bool:
@@ -39,26 +42,27 @@ def _startable(host: Host, holding: GuestHolding) -> bool:
         return True  # whose file cannot be read: that is told when its turn comes
 
 
-def start_one(host: Host, name: str, iso: str | None = None) -> None:
+def start_one(standing: Standing, name: str, iso: str | None = None) -> None:
     """Start a guest under its lock; returns when its bhyve is up, raises ChyvesError with what kept it."""
+    try:
+        _start(standing, name, iso)
+    except ChyvesError:
+        standing.forget()
+        raise
+
+
+def _start(standing: Standing, name: str, iso: str | None) -> None:
+    host = standing.host
     with ExitStack() as alone:
         everything = alone.enter_context(ExitStack())
         everything.enter_context(host.locks.hold("all"))
         alone.enter_context(host.locks.hold(f"guest.{name}"))
-        holdings = leftovers.settled(host)
-        if running.supervisor(host, name) is not None:
-            raise ChyvesError(crashes.taken(host, name))
-        holding = holdings.guest(name)
-        rollback.refuse_unfinished(holdings, name)
-        if revert.wanted(holding.properties, "start") and not holding.properties.template:
-            revert.revert(host, holdings, holding, holding.properties, "start")
-            holdings = Holdings.read(host)
-            holding = holdings.guest(name)
+        holdings, holding = _found(standing, name)
         holdings.warn_of_unknown(holding)
         before, holding.properties = holding.properties, screen.guarded(host, holding.properties)
-        prepare.modules(holdings)
+        held = standing.held(holdings)
         launch = prepare.lines(holdings, holding, iso)
-        prepare.preflight(holdings, holding)
+        prepare.preflight(holdings, holding, held)
         prepare.keep(holdings, holding, before)
         for warning in launch.warnings:
             host.terminal.warn(warning)
@@ -66,19 +70,34 @@ def start_one(host: Host, name: str, iso: str | None = None) -> None:
         steps = for_start(name, interfaces, holdings.globals, existing)
         taps = held_taps(steps, interfaces, existing)
         with Undo() as undo:
-            undo.do(lambda: _claim(holding, taps), lambda: _give_up(host, name), f"free what {name} held")
+            undo.do(lambda: _claim(holding, taps, held), lambda: _give_up(host, name), f"free what {name} held")
             undo.do(lambda: _interfaces(host, steps))
             everything.close()
             undo.do(lambda: _boot(host, holding, launch, iso, taps))
 
 
-def _claim(holding: GuestHolding, taps: Sequence[str]) -> None:
+def _found(standing: Standing, name: str) -> tuple[Holdings, GuestHolding]:
+    """A guest that is to start, gone back to its snapshot where that is wanted; raises ChyvesError."""
+    host, holdings = standing.host, standing.settled(name)
+    if running.supervisor(host, name) is not None:
+        raise ChyvesError(crashes.taken(host, name))
+    holding = holdings.guest(name)
+    rollback.refuse_unfinished(holdings, name)
+    if revert.wanted(holding.properties, "start") and not holding.properties.template:
+        revert.revert(host, holdings, holding, holding.properties, "start")
+        standing.forget()
+        holdings = standing.settled(name)
+    return holdings, holdings.guest(name)
+
+
+def _claim(holding: GuestHolding, taps: Sequence[str], held: Held) -> None:
     """Write down what the guest is about to hold, for others to keep off, and to be freed if this process is killed."""
     host = holding.host
     if not host.dry:
         disks, serial = prepare.held_disks(holding), holding.properties.serial
         state = running.Running(supervisor=os.getpid(), taps=list(taps), disks=disks, serial=serial)
         running.write(host, holding.name, state)
+        held.add(holding.name, disks, serial)
         crashes.forget(host, holding.name)
 
 

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +47,8 @@ class Locks:
         self.directory = directory
         self.dry = dry
         self._held: set[str] = set()
+        self._mark = b""
+        self._undisturbed = False
 
     @contextmanager
     def hold(self, *names: str, wait: float | None = None) -> Iterator[None]:
@@ -60,7 +62,7 @@ class Locks:
         with ExitStack() as held:
             for name in wanted:
                 if not self.dry:
-                    held.callback(_release, self._locked(name, _patience(name) if wait is None else wait))
+                    held.callback(self._release, name, self._locked(name, _patience(name) if wait is None else wait))
                     held.callback(self._held.discard, name)
                     self._held.add(name)
             yield
@@ -83,6 +85,10 @@ class Locks:
                 f"this host: lets a process have {now} files open, and so many guests at once take {needed}; "
                 "raise that (limits -n, kern.maxfilesperproc), or name fewer guests"
             )
+
+    def undisturbed(self) -> bool:
+        """Whether nobody else has held the lock `all`, which this process holds, since it held it before."""
+        return self.dry or self._undisturbed
 
     def take(self, name: str) -> int:
         """Take a lock until the process ends: the descriptor that holds it, kept open. Raises Busy."""
@@ -146,10 +152,24 @@ class Locks:
     def _sign(self, descriptor: int, name: str) -> None:
         """Write down who holds a lock: a holder that nobody can name is none that can be waited for."""
         try:
+            if name == EVERYTHING:
+                self._undisturbed = self._mark != b"" and os.pread(descriptor, 4096, 0) == self._mark
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n{_command()}\n".encode(errors="surrogateescape"), 0)
         except OSError as error:
             raise ChyvesError(_unlockable(self._file(name), error)) from None
+
+    def _release(self, name: str, descriptor: int) -> None:
+        """Drop a lock, and first the words of who held it: the next holder's are not there at once.
+
+        In those of `all` there is a mark then, which goes when anybody takes it.
+        """
+        os.ftruncate(descriptor, 0)
+        if name == EVERYTHING:
+            self._mark = f"\n{os.getpid()} {time.monotonic_ns()}\n".encode()
+            with suppress(OSError):  # on a full disk it is as if somebody else had held it since
+                os.pwrite(descriptor, self._mark, 0)
+        os.close(descriptor)
 
     def _open(self, name: str) -> int:
         file = self._file(name)
@@ -202,12 +222,6 @@ def _unlockable(file: Path, error: OSError) -> str:
 def _patience(name: str) -> float:
     """Seconds for which one holder of a lock is waited for: a command that makes many guests takes its time."""
     return 30 if name == EVERYTHING else 10
-
-
-def _release(descriptor: int) -> None:
-    """Drop a lock, and first the words of who held it: the next holder's are not there at once."""
-    os.ftruncate(descriptor, 0)
-    os.close(descriptor)
 
 
 def _try(descriptor: int, kind: int) -> bool:

@@ -220,3 +220,33 @@ def test_a_queue_that_moves_is_waited_for_and_one_that_hangs_is_not(
         with pytest.raises(Busy, match=r"process 4 \(chyves create\)"), Locks(tmp_path).hold("all"):
             pass
     assert 90 < now < 91
+
+
+def test_who_takes_the_lock_again_knows_whether_another_had_it(tmp_path: Path, other: Other) -> None:
+    locks = Locks(tmp_path)
+    known = []
+    for between in (None, None, "all", None, "guest.a", "kill"):
+        if between is not None:
+            child = other("all" if between == "kill" else between)
+            assert child.stdin
+            child.kill() if between == "kill" else child.stdin.close()
+            child.wait()
+        with locks.hold("all", "guest.a"):
+            known.append(locks.undisturbed())
+    assert known == [False, True, False, True, True, False]
+    assert locks.holder("all") is None
+    assert (tmp_path / "guest.a.lock").read_text() == ""
+
+
+def test_a_mark_that_cannot_be_left_is_as_if_another_had_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    locks = Locks(tmp_path)
+    with locks.hold("all"):
+        monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.undo()
+    with locks.hold("all"):
+        assert not locks.undisturbed()

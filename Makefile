@@ -43,6 +43,7 @@ bench:	## count processes and system calls of listings, compare their time, and 
 	@$(MAKE) -s $(VENV)/complete
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python bench/supervisor.py
+	@$(BIN)/python -m bench.real_pool
 
 fuzz:	## try all that reads input with CASES cases, guided by coverage where atheris can be installed
 	@PYTHON=$(PYTHON) setup/packages test

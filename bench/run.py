@@ -31,6 +31,7 @@ SNAPSHOTS = 10
 """Of each guest: 10,000 in the biggest house, which are 50,000 of datasets."""
 
 AT_ONCE = 50
+LOOKS = ("list", "version", f"{FIRST} get cpu", "all get all", "list disks", "list snapshots")
 RUNS = 5
 FORK = re.compile(r"^\d+ +(?:clone3?|v?fork)\((?!.*CLONE_THREAD)")
 CALL = re.compile(r"^\d+ +\w+\(")
@@ -55,10 +56,9 @@ def shown(lab: Lab) -> list[Case]:
         "COMP_LINE": line,
         "COMP_POINT": str(len(line)),
     }
-    lines = ("list", "version", f"{FIRST} get cpu", "all get all", "list disks", "list snapshots")
     return [
         Case("python3 -c pass", (PYTHON, "-c", "pass"), {}),
-        *(Case(f"chyves {line}", (CHYVES, *line.split()), here) for line in lines),
+        *(Case(f"chyves {line}", (CHYVES, *line.split()), here) for line in LOOKS),
         Case("completion of a guest", (CHYVES,), here | complete),
     ]
 
@@ -116,7 +116,8 @@ def typed(lab: Lab, *words: str) -> None:
 def counted(lab: Lab, line: str) -> tuple[Cost, float]:
     """What a command that changes something costs by itself, and its seconds; ends the bench where it fails."""
     file = lab.state / "cost"
-    environment = {"CHYVES_LAB": str(lab.top), "CHYVES_LAB_GUEST": "hollow", "PYTHONPATH": str(CHECKOUT)}
+    places = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+    environment = {"CHYVES_LAB": str(lab.top), "CHYVES_LAB_GUEST": "hollow", "PYTHONPATH": places}
     began = time.perf_counter()
     done = subprocess.run(
         [PYTHON, str(chyves_counted.__file__), str(file), *line.split()],

@@ -54,7 +54,7 @@ class House:
                 for tag in range(snapshots):
                     self._snapshot(state, f"g{number:04}", f"s{tag:02}")
         state.close()
-        self._join(count)
+        self.join(count)
 
     def _snapshot(self, state: State, name: str, tag: str) -> None:
         heads = "SELECT name, kind, place, volsize FROM dataset WHERE kind <> 'snapshot' AND (name = ? OR name GLOB ?)"
@@ -84,9 +84,9 @@ class House:
                 _volume(own, int(str(volsize)))
             else:
                 os.makedirs(own, exist_ok=True)
-        self._write(name, number)
+        self.write(name, number)
 
-    def _write(self, name: str, number: int) -> None:
+    def write(self, name: str, number: int) -> None:
         """The file of a guest, in which everything that no two may share is its own."""
         text = read_text(self.config(FIRST).read_text(), FIRST)
         old, new = text["net_ifaces"], f"tap{FIRST_TAP + number - 1}"
@@ -98,7 +98,7 @@ class House:
         }
         self.config(name).write_text(write_text(text))
 
-    def _join(self, count: int) -> None:
+    def join(self, count: int) -> None:
         """Have every tap in the list of its bridge."""
         file = self.lab.root / "chyves" / POOL / ".config" / "global.cfg"
         text = read_text(file.read_text(), "global")

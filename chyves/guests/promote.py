@@ -78,23 +78,23 @@ class _Family:
             self.host.terminal.say(1, f"{name}: promoting")
             succession.succeed(self.holdings, name, {origin.dataset: origin.snapshot for origin in hanging})
         for origin in hanging:
-            self._swap(holding, origin.dataset, origin.snapshot)
+            self._swap(holding.pool.rows, origin.dataset)
         self.certain = True
         former = hanging[0].guest or hanging[0].snapshot.partition("@")[0]
         self.host.terminal.say(2, f"{name}: hangs on {former} no more, which is its clone now")
         self._tell_of_next(holding, former, [origin.dataset for origin in hanging])
 
-    def _swap(self, holding: GuestHolding, dataset: str, snapshot: str) -> None:
+    def _swap(self, rows: Rows, dataset: str) -> None:
         """Note what zfs-promote(8) has done: snapshots went to the clone, and with them all that hangs on them."""
-        rows = holding.pool.rows
-        head, _, tag = snapshot.partition("@")
+        head, _, tag = rows[dataset]["origin"].partition("@")
         moving = self._moving(head, tag)
         self.snapshots[dataset] |= moving
         self.snapshots[head] = {kept: txg for kept, txg in self.snapshots[head].items() if kept not in moving}
         above = rows[head]["origin"] if head in rows else "-"
         for clone in self.clones.pop(head):
             of, _, on = rows[clone]["origin"].partition("@")
-            self._hang(rows, clone, f"{dataset if on in moving else of}@{on}")
+            if of == head:  # which is no longer so of one that was promoted, or was a parent then
+                self._hang(rows, clone, f"{dataset if on in moving else head}@{on}")
         self._hang(rows, dataset, above)
         self._hang(rows, head, f"{dataset}@{tag}")
 

@@ -82,18 +82,24 @@ class Running:
 class ZfsMachine:
     """A virtual machine with a real OpenZFS; see the head of this file."""
 
-    def __init__(self, image: Image, house: Path, place: Path, disks: Sequence[Path]) -> None:
+    def __init__(self, image: Image, house: Path, place: Path, disks: Sequence[Path], memory: str = MEMORY) -> None:
         self.release = image.release
         self._image = image
         self._house = house
         self._place = place
         self._disks = disks
+        self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     @contextmanager
     def boot(
-        cls, release: Release, place: Path, disks: Sequence[str] = (), house: Path | None = None
+        cls,
+        release: Release,
+        place: Path,
+        disks: Sequence[str] = (),
+        house: Path | None = None,
+        memory: str = MEMORY,
     ) -> Iterator[ZfsMachine]:
         """Boot a machine with OpenZFS of a release, and empty disks of these sizes (`512M`, as truncate has them).
 
@@ -105,7 +111,7 @@ class ZfsMachine:
         pictures = [place / f"data{number}.img" for number in range(len(disks))]
         for picture, size in zip(pictures, disks, strict=True):
             subprocess.run(["truncate", "-s", size, picture], check=True)
-        machine = cls(image, house or house_disk(place), place, pictures)
+        machine = cls(image, house or house_disk(place), place, pictures, memory)
         try:
             machine.boot_again()
             yield machine
@@ -196,7 +202,7 @@ class ZfsMachine:
     def _command(self, agent: int, power: int, qmp: int) -> list[str]:
         words = """qemu-system-x86_64 -display none -nodefaults -no-reboot -machine pc -accel tcg,thread=multi
             -cpu max,la57=off -device virtio-rng-pci -device virtio-serial-pci""".split()
-        words += ["-m", MEMORY, "-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd)]
+        words += ["-m", self._memory, "-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd)]
         words += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check"]
         words += ["-serial", f"file:{self._place / 'console.log'}"]
         for name, end in ("agent", agent), ("power", power):

@@ -107,7 +107,7 @@ def test_grub_bhyve_with_a_configuration_of_the_guests_own(house: Lab, system: S
     own = directory(house, "g2")
     (own / "device.map").write_text(f"(hd0) {disk(house, 'g2')}\n")
     (own / "grub.cfg").write_text(
-        "linux (hd0,msdos1)/boot/vmlinuz console=ttyS0,115200 quiet medium=custom guest.name=other\n"
+        "linux (hd0,msdos1)/boot/vmlinuz console=ttyS0,115200 quiet no_timer_check medium=custom guest.name=other\n"
         "initrd (hd0,msdos1)/boot/initrd\n"
         "boot\n"
     )

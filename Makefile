@@ -33,7 +33,7 @@ lint:	## linters, types, rings, shell scripts and the manual
 	mandoc -T lint -W warning man/chyves.8
 
 torture:	## break off every operation at every step, then let 8 hands work at once: TORTURE='clone* --kind killed' chooses
-	@PYTHON=$(PYTHON) setup/packages lab system test
+	@PYTHON=$(PYTHON) setup/packages lab system test zfs
 	@$(MAKE) -s $(VENV)/complete
 	@$(BIN)/python -m tests.torture.run $(TORTURE)
 	@[ -n "$(TORTURE)" ] || $(BIN)/python -m tests.hands.run --kill

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from tests.torture.strike import AFTER, BEFORE, FULL, HALF, HANG, REFUSE, STUCK, Fault, counted
+from tests.torture.strike import AFTER, BEFORE, CUT, FULL, HALF, HANG, REFUSE, STUCK, Fault, counted, cut
 
 NAMES = ("rename", "replace", "unlink", "link", "mkdir", "rmdir", "ftruncate")
 DATA = ("open", "write", "pwrite", "fsync")
@@ -55,6 +55,11 @@ def _change(name: str, top: str, root: str) -> Callable[..., Any]:
             shrinks = name in SHRINKING or (name == "ftruncate" and rest[0] <= os.path.getsize(path))
             if 0 < fault.nth <= number and not shrinks:
                 raise _full()
+        elif fault.what == CUT:
+            cut(top, number)
+            done = act(what, *rest, **options)
+            cut(top, number)
+            return done
         elif fault.nth == number:
             return _strike(fault.what, lambda: act(what, *rest, **options))
         return act(what, *rest, **options)

@@ -17,12 +17,14 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import chyves
 import chyves.__main__
 import chyves.host.undo
-from chyves.lab import programs
+from chyves.lab import programs, real_zfs
+from chyves.lab.place import Lab
 from tests.torture import files, strike
 
 LONG = ("bhyve", "bhyveload", "grub-bhyve", "cu")
@@ -53,7 +55,8 @@ def _child(request: Mapping[str, Any]) -> NoReturn:
         os.dup2(descriptor, stream)
     lab, words = request["lab"], request["words"]
     if request["program"]:
-        _be(lambda: programs.run(request["program"], words), [request["program"], *words], request["environment"])
+        be = _as_program(lab, request["program"], words)
+        _be(be, [request["program"], *words], request["environment"])
     os.execve = _Becoming(lab)  # type: ignore[assignment]
     subprocess.Popen = _Starting  # type: ignore[assignment,misc]
 
@@ -115,10 +118,18 @@ class _Becoming:
         place, _, name = path.rpartition("/")
         if place != f"{self.lab}/bin" or name in LONG or argv[1:2] in (["send"], ["receive"]):
             return
+        if name == "zpool" and _is_real(self.lab):
+            return
         top = f"{self.lab}/state"
         if os.path.exists(f"{top}/fault") and self._is_struck(top, name, argv[1:]):
             return
-        _be(lambda: _program(top, path, argv[1:]), [path, *argv[1:]], environment)
+
+        def act() -> int:
+            if os.path.exists(f"{top}/fault"):
+                strike.strike(top)
+            return _as_program(self.lab, path, argv[1:])()
+
+        _be(act, [path, *argv[1:]], environment)
 
     @staticmethod
     def _is_struck(top: str, name: str, words: list[str]) -> bool:
@@ -129,10 +140,16 @@ class _Becoming:
             return fault.nth == steps.read().count("\n") + 1
 
 
-def _program(top: str, path: str, words: list[str]) -> int:
-    if os.path.exists(f"{top}/fault"):
-        strike.strike(top)
-    return programs.run(path, words)
+def _as_program(lab: str, path: str, words: list[str]) -> Callable[[], int]:
+    """What a program of the lab does; the machine's own zfs is what this process becomes."""
+    if os.path.basename(path) == "zfs" and _is_real(lab):
+        return lambda: _execve(real_zfs.program("zfs"), ["zfs", *words], os.environ)
+    return lambda: programs.run(path, words)
+
+
+def _is_real(lab: str) -> bool:
+    """Whether the lab's ZFS is the machine's."""
+    return Lab.open(Path(lab)).on_real_zfs
 
 
 class _Starting(subprocess.Popen[Any]):

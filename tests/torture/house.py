@@ -13,8 +13,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -100,22 +101,32 @@ class House:
         return self.forks.program(self.lab, "zfs", *words)
 
 
-@contextlib.contextmanager
-def a_house() -> Iterator[House]:
+AnyHouse = TypeVar("AnyHouse", bound=House)
+
+
+def a_house() -> contextlib.AbstractContextManager[House]:
     """For many trials: its interfaces are not real, so that going back takes them back too.
 
     Kept in it are `base`, with the guests a and b, and `two pools`, with c on another pool beside.
     """
+    return a_house_of(House, "model")
+
+
+@contextlib.contextmanager
+def a_house_of(kind: type[AnyHouse], zfs: str, bases: Collection[str] = (BASE, TWO)) -> Iterator[AnyHouse]:
+    """A house of a kind, whose lab has this ZFS (`chyves lab create --zfs`), and in which no more than this is kept."""
     top, copies = (Path(tempfile.mkdtemp(prefix=prefix, dir=_memory())) for prefix in ("lab", "labs"))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CHYVES_LAB_GUEST", "hollow")
-        create.create(str(top))
+        create.create(str(top), zfs=zfs)
         lab = Lab.open(top)
         namespace.remove(lab)
         namespace.place(lab).unlink(missing_ok=True)
         with contextlib.closing(Forks()) as forks:
-            made = House(lab, copies, forks)
+            made = kind(lab, copies, forks)
             _furnish(made)
+            if TWO in bases:
+                _add_pool(made)
             yield made
             made.chyves("all", "stop", "force")
             made.quiet()
@@ -134,11 +145,16 @@ def _furnish(house: House) -> None:
     house.done("dataset", house.lab.pool, "install")
     house.done("a,b", "create", "64M")
     house.done(*NEXT)
-    house.done("a", "start")
-    house.done("a", "stop")
+    if not house.lab.on_real_zfs:
+        # What a start loads for good is there; where hosts are started anew, that is lost again.
+        house.done("a", "start")
+        house.done("a", "stop")
     for guest in ("a", "b"):
         _mark(house.lab, f"dev/zvol/{house.lab.pool}/chyves/guests/{guest}/disk0", guest)
     house.keep(BASE)
+
+
+def _add_pool(house: House) -> None:
     house.done("dataset", second_pool(house.lab), "install")
     house.done("c", "create", "64M", "tank")
     house.keep(TWO)
@@ -213,7 +229,7 @@ def _files(lab: Lab) -> Iterator[Path]:
     for path in (lab.root / "chyves").rglob("*"):
         if path.is_file() and path.parent.name != "logs":
             yield path
-    yield from (path for path in (lab.root / "dev/zvol").rglob("*") if path.is_file())
+    yield from (path for path in (lab.root / "dev/zvol").rglob("*") if path.is_file() or path.is_block_device())
 
 
 def _content(path: Path) -> str:

@@ -4,19 +4,28 @@ Commands that change something and changes of files are steps, which are counted
 step, what happens there and to whom is in the file `fault`: a refusal (once, or because the disk is `full` from then
 on), failing after the work was done (`half`), waiting for ever before the work (`hang`) or after it (`stuck`), the
 latter two with a signal to chyves (`hang:SIGINT`), or a signal to `chyves`, to the program's `parent` (chyves or a
-supervisor), or to `both`.
+supervisor), or to `both`. Where it is `cut`, every step is held while what is on the disks is copied, before it and
+after it (tests.torture.disks).
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import sys
+import time
+from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 REFUSE, FULL, BEFORE, AFTER, HALF, HANG, STUCK = "refuse", "full", "before", "after", "half", "hang", "stuck"
+CUT = "cut"
 GROWING = ("create", "clone", "receive", "snapshot")
 """What zfs cannot do on a full pool; for all else it keeps some room (OpenZFS: ZFS_SPACE_CHECK_RESERVED)."""
+
+CLOCK = 20_000_000
+"""Nanoseconds by which the clock of files may be behind: twice the longest tick that Linux is built with."""
 
 
 class Fault(NamedTuple):
@@ -44,8 +53,72 @@ def strike(top: str) -> None:
     if fault.what == FULL:
         if 0 < fault.nth <= number and program == "zfs" and _grows(words):
             _refuse(program, words[0], "out of space")
+    elif fault.what == CUT:
+        _hold(top, number)
     elif number == fault.nth:
         _strike(top, fault, program, words[0])
+
+
+def _hold(top: str, number: int) -> None:
+    """Copy the disks before the work, and again after it, which the child does that returns from here."""
+    cut(top, number)
+    worker = os.fork()
+    if worker:
+        status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+        cut(top, number)
+        os._exit(status)
+
+
+def cut(top: str, number: int) -> None:
+    """Copy what is on the disks at a step, as a power cut leaves it; the file `disks` names the place, and the disks.
+
+    A line of the file `log` there is a step, the number of its copy, and when each disk was last written. Where nothing
+    was written since the step before, it has that one's copy. While somebody writes, it is copied again.
+    """
+    with open(f"{top}/disks") as file:
+        place, *disks = file.read().splitlines()
+    with open(f"{place}/log", "a+") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        log.seek(0)
+        _, copy, written = ["0 0 -", *log][-1].split()
+        now = _written(disks)
+        if now != written:
+            copy = str(int(copy) + 1)
+            written = ""
+        while now != written:
+            written = now
+            for disk in disks:
+                _copy(disk, f"{place}/{copy}.{os.path.basename(disk)}")
+            now = _written(disks)
+        log.write(f"{number} {copy} {now}\n")
+
+
+def _written(disks: list[str]) -> str:
+    """When the disks were last written; the clock of files must have gone on since, so that no write is overlooked."""
+    times = [os.stat(disk).st_mtime_ns for disk in disks]
+    while time.time_ns() - max(times) < CLOCK:
+        time.sleep(CLOCK / 1e9)
+    return ",".join(map(str, times))
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file without its holes."""
+    with open(source, "rb", 0) as old, open(target, "wb", 0) as new:
+        new.truncate(os.fstat(old.fileno()).st_size)
+        for at, hole in _data(old.fileno()):
+            new.seek(at)
+            while at < hole:
+                at += os.sendfile(new.fileno(), old.fileno(), at, hole - at)
+
+
+def _data(file: int) -> Iterator[tuple[int, int]]:
+    """Where there is data in a file, from here to there."""
+    hole = 0
+    with contextlib.suppress(OSError):  # ENXIO: nothing but a hole is left
+        while True:
+            at = os.lseek(file, hole, os.SEEK_DATA)
+            hole = os.lseek(file, at, os.SEEK_HOLE)
+            yield at, hole
 
 
 def _grows(words: list[str]) -> bool:

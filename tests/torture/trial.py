@@ -12,12 +12,13 @@ import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tests.host_commands import break_lab, mend, steps_of
 from tests.torture.house import BASE, NEXT, House, State, crash_of, same, sentences, state, until
 from tests.torture.strike import AFTER, BEFORE, FULL, HALF, HANG, REFUSE, STUCK
 
+T = TypeVar("T")
 Words = tuple[str, ...]
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FINISHED = r"after all was done|is deleted, but|is made, but|is up"
@@ -65,13 +66,12 @@ class Count:
         return Count(self.before + other.before, self.done + other.done, self.lost + other.lost)
 
 
-class Trial:
-    """One operation, to be begun from the same state again and again."""
+class Prepared:
+    """A house that has what an operation works on, and comes back to that again and again."""
 
     def __init__(self, house: House, name: str, operation: Operation) -> None:
         self.house, self.lab, self.name = house, house.lab, name
         self.words, first, self.next, crash, prepare, base, self.live = operation
-        self.told = ""
         house.go_back(base)
         for words in first:
             house.done(*words)
@@ -81,7 +81,21 @@ class Trial:
             prepare(house)
         self._kept = f"trial {name}"
         house.keep(self._kept)
-        self._go_back()
+
+    def go_back(self) -> None:
+        """Have all be as it is before the operation."""
+        self.house.go_back(self._kept)
+        if self.live:
+            self.house.done(*self.live)
+
+
+class Trial(Prepared):
+    """One operation, to be begun from the same state again and again."""
+
+    def __init__(self, house: House, name: str, operation: Operation) -> None:
+        super().__init__(house, name, operation)
+        self.told = ""
+        self.go_back()
         self.before = state(house)
         self.steps, self.after = self._whole(REFUSE)
         assert self.before != self.after
@@ -94,14 +108,9 @@ class Trial:
         assert result.returncode == 0, result.stderr
         return steps_of(self.lab), state(self.house)
 
-    def _go_back(self) -> None:
-        self.house.go_back(self._kept)
-        if self.live:
-            self.house.done(*self.live)
-
     def begin(self, fault: Fault) -> subprocess.CompletedProcess[str]:
         """Begin from the same state again, with a fault, which stays laid."""
-        self._go_back()
+        self.go_back()
         break_lab(self.lab, *fault)
         return self.house.forks.chyves(self.lab, *self.words, faults=True)
 
@@ -203,7 +212,7 @@ def full(trial: Trial) -> Iterator[Fault]:
         yield Fault(nth, FULL)
 
 
-def every(faults: Sequence[Fault], each: int, first: str) -> Sequence[Fault]:
+def every(faults: Sequence[T], each: int, first: str) -> Sequence[T]:
     """A sample: every so many of the faults, beginning at a place that a name decides."""
     return faults[zlib.crc32(first.encode()) % each :: each] if len(faults) > each else faults
 

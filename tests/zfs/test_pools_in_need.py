@@ -1,4 +1,4 @@
-"""Pools that are full, read-only or suspended: what chyves says of them, and that nothing is lost."""
+"""Pools that are full, read-only, suspended or in disorder: what chyves says of them, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -59,10 +59,11 @@ def house_in_need(boot_machine: BootMachine) -> House:
 
 @pytest.mark.timeout(3000)
 def test_a_pool_in_need(house_in_need: House) -> None:
-    """One test for all three, as a machine boots once for it."""
+    """One test for all, as a machine boots once for it."""
     a_full_pool(house_in_need)
     a_read_only_pool(house_in_need)
     a_suspended_pool(house_in_need)
+    a_pool_in_disorder(house_in_need)
 
 
 def a_full_pool(house: House) -> None:
@@ -106,6 +107,20 @@ def a_suspended_pool(house: House) -> None:
     refused = held_up.said().status != 0
     assert house.done("web", "get", "cpu", "-H").split()[-1] == ("2" if refused else "3")
     house.done("web", "set", "cpu=4")
+
+
+def a_pool_in_disorder(house: House) -> None:
+    before = house.state()
+    house.machine.done("zfs", "create", "-p", "zroot/chyves/guests/.new/half/.config")
+    house.machine.done("zfs", "unmount", "zroot/chyves/guests/web/img")
+    found = house.chyves("doctor", "-H")
+    assert found.status == 1, found
+    assert "half-made" in found.stdout
+    assert "not-mounted" in found.stdout
+    house.done("doctor", "repair", "--yes")
+    assert house.done("doctor", "-H") == ""
+    assert house.state() == before
+    assert house.machine.run("mountpoint", "-q", f"{GUESTS}/web/img").status == 0
 
 
 def until(what: Callable[[], bool]) -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from chyves.errors import ChyvesError
 
 if TYPE_CHECKING:
     from chyves.host.run import Runner
@@ -58,9 +56,11 @@ def told(run: Runner) -> Iterator[None]:
     import threading
 
     def tell() -> None:
-        with suppress(ChyvesError):
-            if why := sentence(run.program(["zpool"]), run.environ):
-                print(f"chyves: waits: {why}", file=sys.stderr, flush=True)
+        from chyves.host.run import find
+
+        zpool = find("zpool", run.environ["PATH"])
+        if zpool and (why := sentence(zpool, run.environ)):
+            print(f"chyves: waits: {why}", file=sys.stderr, flush=True)
 
     timer = threading.Timer(1.5 * PATIENCE, tell)
     timer.daemon = True

@@ -106,10 +106,10 @@ def _ask_or_fork(self: Runner, argv: Sequence[str], timeout: float) -> tuple[int
     return done.returncode, done.stdout, done.stderr
 
 
-def _do_or_fork(self: Runner, *argv: str, timeout: float = 300) -> str:
+def _do_or_fork(self: Runner, *argv: str, timeout: float = 300, failing: str = "") -> str:
     if argv[0] not in SHORT or self.dry:
-        return _do(self, *argv, timeout=timeout)
+        return _do(self, *argv, timeout=timeout, failing=failing)
     status, out, error = _ask_or_fork(self, argv, timeout)
-    if status:
+    if status or (failing and failing in error):
         raise ProgramFailed(argv, status, error.strip() or out)
     return out

@@ -56,7 +56,7 @@ def _free_all(
     host, name = holding.host, holding.name
     clear(host, name, state)
     take_down(host, _left_taps(holding, existing))
-    if state is None:
+    if state is None and running.directory(host, name).exists():
         running.forget(host, name)
 
 

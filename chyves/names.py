@@ -23,7 +23,8 @@ NEVER_GUESTS = frozenset(
 """Words that no guest can be called, also none that 0.2.0 made."""
 
 RESERVED = NEVER_GUESTS | frozenset(
-    "dev help import lab log upgrade version .new .old completion debug doctor events explain metrics top".split()
+    "check debug dev diff doctor events explain help import lab log metrics top upgrade version wait .new .old "
+    "completion".split()
 )
 """Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
 
@@ -88,6 +89,13 @@ def lines(text: str) -> str:
     """A number of lines to show; raises ChyvesError."""
     if not re.fullmatch(r"[1-9][0-9]{0,6}", text):
         raise ChyvesError(f"{shown(text)}: is no number of lines; give a whole number from 1 to 9999999")
+    return text
+
+
+def seconds(text: str) -> str:
+    """How long something may take; raises ChyvesError."""
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", text):
+        raise ChyvesError(f"{shown(text)}: is no number of seconds; give a whole number from 1 to 9999999")
     return text
 
 

@@ -39,14 +39,20 @@ def launch(guest: Guest, facts: Facts, medium: str | None) -> Launch:
     checks.check(guest, facts, medium, where)
     wired = bargs.wires(guest) or passthru(guest)
     load = loading(guest, facts, medium, wired)
-    bus = _all(_fixed(guest, facts, medium), guest, facts, where)
-    bus, secret = _without_secrets(bus) if "k" in facts.host.options else (bus, "")
+    found = bus(guest, facts, medium)
+    found, secret = _without_secrets(found) if "k" in facts.host.options else (found, "")
     files = load.files | ({_secrets(facts): secret} if secret else {})
-    return Launch(load.argv, _bhyve(guest, facts, bus, secret != ""), files, tuple(checks.warnings(guest, facts)))
+    return Launch(load.argv, _bhyve(guest, facts, found, secret != ""), files, tuple(checks.warnings(guest, facts)))
 
 
-def _bhyve(guest: Guest, facts: Facts, bus: dict[Address, str], secret: bool) -> tuple[str, ...]:
-    slots = chain.from_iterable(("-s", f"{_slot(place)},{bus[place]}") for place in sorted(bus, key=_order))
+def bus(guest: Guest, facts: Facts, medium: str | None = None) -> dict[Address, str]:
+    """What sits at each slot and function of a guest's PCI bus, in their order; raises ChyvesError for no room."""
+    found = _all(_fixed(guest, facts, medium), guest, facts, places(guest, facts))
+    return {place: found[place] for place in sorted(found, key=_order)}
+
+
+def _bhyve(guest: Guest, facts: Facts, found: dict[Address, str], secret: bool) -> tuple[str, ...]:
+    slots = chain.from_iterable(("-s", f"{_slot(place)},{line}") for place, line in found.items())
     return (
         "bhyve",
         *guest.bargs,
@@ -67,12 +73,12 @@ def _secrets(facts: Facts) -> str:
     return f"{facts.scratch}/secrets.conf"
 
 
-def _without_secrets(bus: dict[Address, str]) -> tuple[dict[Address, str], str]:
+def _without_secrets(devices: dict[Address, str]) -> tuple[dict[Address, str], str]:
     """The devices without their passwords, and these as lines of bhyve_config(5), which bhyve adds to the devices."""
     secrets = ""
-    found = dict(bus)
-    for place in sorted(bus, key=_order):
-        options = bus[place].split(",")
+    found = dict(devices)
+    for place, line in devices.items():
+        options = line.split(",")
         hidden = [option for option in options if options[0] == "fbuf" and option.startswith(PASSWORD)]
         found[place] = ",".join(option for option in options if option not in hidden)
         secrets += "".join(f"pci.0.{place.slot}.{place.function}.{option}\n" for option in hidden)

@@ -26,6 +26,8 @@ GROUPS = {
     "Properties": ("get", "set", "unset"),
     "Network": ("network",),
     "Lists": ("list", "info"),
+    "Ahead of a start": ("check", "explain", "diff", "slots"),
+    "Watching": ("wait",),
     FAULTS: ("doctor",),
     "The lab": ("lab",),
     HELP: ("help", "version", "completion", "debug", "upgrade", "dev"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chyves import names
-from chyves.bhyve.facts import Chassis, Disk, Facts
+from chyves.bhyve.facts import Chassis, Disk, Facts, HostFacts
 from chyves.bhyve.launch import Launch, launch
 from chyves.bhyve.pcidevs import disk_paths
 from chyves.bhyve.slots import places
@@ -34,16 +34,16 @@ def modules(holdings: Holdings) -> None:
         host.kernel.set_sysctl("net.link.tap.up_on_open", "1")
 
 
-def _netmap(holdings: Holdings, holding: GuestHolding) -> None:
-    """See to it that the kernel has VALE switches where the guest is on one; raises ChyvesError."""
+def _lacks_netmap(holdings: Holdings, holding: GuestHolding) -> bool:
+    """Whether the kernel has no VALE switches yet and the guest is on one; raises ChyvesError where it gets none."""
     host, name = holdings.host, holding.name
     ports = set(holding.properties.net_ifaces) - set(taps(holding.properties.net_ifaces))
     if not ports or host.kernel.loaded("netmap"):
-        return
+        return False
     if not holdings.globals.auto_load_kernel_mods:
         port = min(ports)
         raise ChyvesError(f"{name}: {port}: this kernel has no netmap(4); load it: kldload netmap, or use a tap")
-    host.kernel.load(("netmap",))
+    return True
 
 
 def chassis(holdings: Holdings, holding: GuestHolding) -> Chassis:
@@ -52,12 +52,12 @@ def chassis(holdings: Holdings, holding: GuestHolding) -> Chassis:
     return Chassis(name=holding.name, disks=disks, consolidate=holdings.globals.consolidate_bhyve_pci_devices)
 
 
-def facts(holdings: Holdings, holding: GuestHolding) -> Facts:
+def facts(holdings: Holdings, holding: GuestHolding, of_host: HostFacts | None = None) -> Facts:
     """What the command lines need to know of the host and of the guest's files."""
     host, guest = holdings.host, holding.properties
     null_iso = holdings.resources("iso").get(NULL_ISO)
     return Facts(
-        host=host_facts(host, passthrough=bool(guest.pcidev)),
+        host=of_host or host_facts(host, passthrough=bool(guest.pcidev)),
         name=holding.name,
         disks=chassis(holdings, holding).disks,
         console=str(host.path(f"/dev/{guest.serial}")) if guest.serial else "",
@@ -90,9 +90,12 @@ def medium_path(holdings: Holdings, medium: str | None) -> str | None:
     return None if medium is None else _own_file(holdings, "iso", medium)
 
 
-def lines(holdings: Holdings, holding: GuestHolding, medium: str | None) -> Launch:
-    """The loader's and bhyve's lines; raises ChyvesError for what cannot start."""
-    return launch(holding.properties, facts(holdings, holding), medium_path(holdings, medium))
+def lines(holdings: Holdings, holding: GuestHolding, medium: str | None, of_host: HostFacts | None = None) -> Launch:
+    """The loader's and bhyve's lines; raises ChyvesError for what cannot start.
+
+    `of_host` is what was asked of the host before; it is asked now where that is None.
+    """
+    return launch(holding.properties, facts(holdings, holding, of_host), medium_path(holdings, medium))
 
 
 def placed(holdings: Holdings, holding: GuestHolding) -> Guest:
@@ -146,7 +149,14 @@ def named_disks(paths: Sequence[str], guest: Guest) -> tuple[Disk, ...]:
 
 def preflight(holdings: Holdings, holding: GuestHolding, held: Held) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
-    _netmap(holdings, holding)
+    refuse_taken(holdings, holding, held)
+    if _lacks_netmap(holdings, holding):
+        holdings.host.kernel.load(("netmap",))
+
+
+def refuse_taken(holdings: Holdings, holding: GuestHolding, held: Held) -> None:
+    """Refuse to start a guest of which something is left, or which lacks something now; raises ChyvesError."""
+    _lacks_netmap(holdings, holding)
     if running.vmm(holdings.host, holding.name):
         raise ChyvesError(
             f"{holding.name}: /dev/vmm/{names.vm(holding.name)} is left from an earlier run; "

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
+from chyves.guests.diff import changes
 from chyves.guests.each import each
 from chyves.guests.held import Held
 from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.masking import holds_secret
 from chyves.network.plan import for_start
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
-from chyves.section import When
 from chyves.targets import Target, named
 
 
@@ -39,7 +38,7 @@ def _reload(holdings: Holdings, name: str, held: Held, existing: Mapping[str, In
         if state is None or running.supervisor(host, name) is None:
             raise ChyvesError(f"{name}: does not run; its properties are read when it starts")
         _check(holdings, holding, state, held, existing)
-        for line in _changes(holding, state):
+        for line in changes(holding, state) if state.properties else ("what it runs with was not written down",):
             host.terminal.say(1, f"{name}: {line}")
         with Undo() as undo:
             undo.do(lambda: host.files.write(_mark(host, name), ""))
@@ -56,24 +55,6 @@ def _check(
     has = Guest(holding.name, state.properties).net_ifaces
     new = [interface for interface in holding.properties.net_ifaces if interface not in has]
     for_start(holding.name, new, holdings.globals, existing)
-
-
-def _changes(holding: GuestHolding, state: running.Running) -> Iterator[str]:
-    """What will be different from what the guest runs with, a line each."""
-    if not state.properties:
-        yield "what it runs with was not written down"
-        return
-    before, after = Guest(holding.name, state.properties), holding.properties
-    for name in sorted({*before.text, *after.text}):
-        row = Guest.row(name)
-        was, will = before.text.get(name, ""), after.text.get(name, "")
-        if holds_secret(f"{name}={will}"):
-            yield f"{name}: is read again; it is a secret, so that nothing is written down of what it was"
-        elif row is not None and row.when is When.START and was != will:
-            yield f"{name}: {was or '(not set)'} becomes {will or '(not set)'}"
-    disks = prepare.held_disks(holding)
-    yield from (f"{path} comes" for path in disks if path not in state.disks)
-    yield from (f"{path} goes" for path in state.disks if path not in disks)
 
 
 def _mark(host: Host, name: str) -> Path:

@@ -134,7 +134,8 @@ def test_words_that_are_offered(line: str, words: set[str]) -> None:
 
 def test_first_word_is_a_command_or_guests() -> None:
     literals = set(
-        "completion dataset debug dev doctor firmware help info iso lab list network upgrade version".split()
+        "check completion dataset debug dev diff doctor explain firmware help info iso lab list network upgrade "
+        "version wait".split()
     )
     assert offer("") == literals | {"web1", "web-1", "db", "all", "global", "defaults"}
 

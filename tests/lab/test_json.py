@@ -34,6 +34,7 @@ SETUP = (
     "web1 disk add 1G",
     "web1 snapshot",
     "web1 start",
+    "web1 set cpu=2",
     "db clone db2 -cu",
     "network bridge0 join tap300",
 )

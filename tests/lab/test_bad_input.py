@@ -180,7 +180,8 @@ EXAMPLES = {
 }
 """Words that are right on this host, by what the table calls them."""
 SHOWN = ("list", "list disks", "list global", "list bridges", "list cpu", "info -a", "web get all", "web disk list",
-         "check all", "explain web", "web slots", "iso list", "list firmware", "list pools", "list defaults", "version")  # fmt: skip
+         "check all", "explain web", "web slots",
+         "iso list", "list firmware", "list pools", "list defaults", "version")  # fmt: skip
 
 
 def example(row: Command) -> str:

@@ -241,11 +241,8 @@ class Holdings:
             raise ChyvesError(f"{name}: is offline; bring it back with: chyves dataset {name} online")
         if name not in self.pools:
             suspended.refuse(self.host, [name])
-            have = ", ".join(self.pools) or "no pool"
-            raise ChyvesError(
-                f"{name}: has no chyves datasets (there are some on: {have}); "
-                f"make them with: chyves dataset {name} install"
-            )
+            have = f"(there are some on: {', '.join(self.pools) or 'no pool'})"
+            raise ChyvesError(f"{name}: has no chyves datasets {have}; make them with: chyves dataset {name} install")
         return self.pools[name]
 
     @property

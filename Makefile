@@ -18,10 +18,11 @@ demo:	## make a lab, boot a real guest in it and show its life
 	@$(BIN)/python demo/run.py
 
 test: lint	## check the code and run all tests
-	@PYTHON=$(PYTHON) setup/packages zfs
+	@PYTHON=$(PYTHON) setup/packages zfs bench
 	@# Minutes where the cache is empty, which are of no test; tests/zfs tell why a machine cannot be had.
 	@for release in 2.1 2.3; do tests/zfs/machine/build $$release >/dev/null || :; done
-	$(BIN)/pytest -n 2 --dist worksteal
+	@# Three at once also on two cores: each waits for its guests half of the time.
+	$(BIN)/pytest -n 3 --dist worksteal
 
 lint:	## linters, types, rings, shell scripts and the manual
 	@PYTHON=$(PYTHON) setup/packages lab system test
@@ -29,7 +30,7 @@ lint:	## linters, types, rings, shell scripts and the manual
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	shellcheck $$(grep -rlE --exclude='*.py*' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d periodic .ci tests)
+	shellcheck $$(grep -rlE --exclude='*.py*' --exclude='*.txt' '^#! ?/(usr/)?bin/(env )?(ba)?sh$$' setup demo bench rc.d periodic .ci tests)
 	mandoc -T lint -W warning man/chyves.8
 
 torture:	## break off every operation at every step, then let 8 hands work at once: TORTURE='clone* --kind killed' chooses
@@ -53,12 +54,15 @@ fuzz:	## try all that reads input with CASES cases, guided by coverage where ath
 	    echo 'fuzz: atheris cannot be installed here; pip says why above'
 	@$(BIN)/python -m fuzz.run $(CASES)
 
-man:	## make man/chyves.8 from its frame and the tables, and build/chyves.8.html
+man:	## make man/chyves.8 from its frame and the tables, build/chyves.8.html, and the types of the Python interface
 	@PYTHON=$(PYTHON) setup/packages test
 	@$(MAKE) -s $(VENV)/complete
 	$(BIN)/python -m chyves.cli.manual < man/chyves.8.in > man/chyves.8.new
 	mv man/chyves.8.new man/chyves.8
 	mandoc -T lint -W warning man/chyves.8
+	$(BIN)/python -m chyves.cli.calls > chyves/verbs.pyi.new
+	mv chyves/verbs.pyi.new chyves/verbs.pyi
+	$(BIN)/ruff format -q chyves/verbs.pyi
 	@mkdir -p build
 	mandoc -T html -O toc man/chyves.8 > build/chyves.8.html
 

@@ -6,6 +6,7 @@ are its own; what may not grow is held by tests/lab/test_scale.py.
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import re
@@ -14,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,30 @@ SNAPSHOTS = 10
 """Of each guest: 10,000 in the biggest house, which are 50,000 of datasets."""
 
 AT_ONCE = 50
-LOOKS = ("list", "version", f"{FIRST} get cpu", "all get all", "list disks", "list snapshots")
+LISTED = "name,mountpoint,type,mounted,volsize,origin,readonly"
+LOOKS = ("list", "info -a", "version", f"{FIRST} get cpu", "all get all", "list disks", "list snapshots")
+WITH_SIZES = ("the limit with sizes", "chyves info -a")
+LIMIT = """
+import subprocess, sys
+zfs, columns = sys.argv[1:]
+rows = subprocess.run([zfs, "list", "-Hpr", "-t", "filesystem,volume", "-o", columns], capture_output=True, text=True)
+for row in rows.stdout.splitlines():
+    name, mountpoint = row.split("\\t")[:2]
+    if name.endswith("/.config") and "/guests/" in name:
+        with open(f"{mountpoint}/.cfg") as file:
+            file.read()
+"""
+"""What no listing can be quicker than: Python begins, asks zfs(8) once, and reads each guest's file once."""
+
+OWN = """
+import sys, time
+from chyves.__main__ import main
+status = main()
+print(time.process_time())
+sys.exit(status)
+"""
+"""chyves, which says at the end how long it worked itself, without what it started."""
+
 RUNS = 5
 FORK = re.compile(r"^\d+ +(?:clone3?|v?fork)\((?!.*CLONE_THREAD)")
 CALL = re.compile(r"^\d+ +\w+\(")
@@ -47,7 +72,7 @@ class Case:
 
 
 def shown(lab: Lab) -> list[Case]:
-    """What changes nothing; the first is what the time of the others is compared with."""
+    """What changes nothing; the first three are what the time of the others is compared with."""
     here = {"CHYVES_LAB": str(lab.top)}
     line = f"chyves {FIRST[:-2]}"
     complete = {
@@ -58,6 +83,8 @@ def shown(lab: Lab) -> list[Case]:
     }
     return [
         Case("python3 -c pass", (PYTHON, "-c", "pass"), {}),
+        Case("the limit", (PYTHON, "-IS", "-c", LIMIT, lab.bin / "zfs", LISTED), {}),
+        Case("the limit with sizes", (PYTHON, "-IS", "-c", LIMIT, lab.bin / "zfs", f"{LISTED},used"), {}),
         *(Case(f"chyves {line}", (CHYVES, *line.split()), here) for line in LOOKS),
         Case("completion of a guest", (CHYVES,), here | complete),
     ]
@@ -138,7 +165,9 @@ def measure_shown(lab: Lab, count: int) -> float:
     times = medians(cases)
     for case, median in zip(cases, times, strict=True):
         processes, calls = traced(case)
-        print(f"{count:6}  {case.name:24} {processes:9} {'':>5} {calls:12} {median / times[0]:10.1f}", flush=True)
+        limit = times[2] if case.name in WITH_SIZES else times[1]
+        ratios = f"{median / times[0]:10.1f} {median / limit:12.1f}"
+        print(f"{count:6}  {case.name:24} {processes:9} {'':>5} {calls:12} {ratios}", flush=True)
     return times[0]
 
 
@@ -151,6 +180,18 @@ def measure_changes(lab: Lab, count: int, python: float) -> None:
         print(f"{count:6}  {name:24} {processes:9} {zfs:5} {'':12} {taken / python:10.1f}", flush=True)
 
 
+def measure_start(lab: Lab, count: int) -> None:
+    """Print what the start of one guest costs chyves and its supervisor themselves, in seconds of a processor."""
+    here = os.environ | {"CHYVES_LAB": str(lab.top), "CHYVES_LAB_GUEST": "hollow"}
+    done = subprocess.run([PYTHON, "-c", OWN, FIRST, "start"], env=here, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    supervisor = json.loads((lab.root / f"var/run/chyves/{FIRST}.json").read_text())["supervisor"]
+    ticks = sum(map(int, Path(f"/proc/{supervisor}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    own, its = float(done.stdout.split()[-1]), ticks / os.sysconf("SC_CLK_TCK")
+    print(f"{count:6}  start of one: {own:.2f} s of chyves itself, {its:.2f} s of its supervisor", flush=True)
+    typed(lab, FIRST, "stop", "force")
+
+
 def modules(lab: Lab) -> int:
     """How many modules `chyves list` imports, Python's own with them."""
     code = "import sys; from chyves.__main__ import main; main(['list']); print(len(sys.modules))"
@@ -159,21 +200,32 @@ def modules(lab: Lab) -> int:
     return int(done.stdout.split()[-1])
 
 
-def main(argv: Sequence[str]) -> int:
-    """Make a lab, fill it step by step and measure at each."""
+@contextmanager
+def a_lab() -> Iterator[Lab]:
+    """A lab, which is gone afterwards, however that comes about."""
     with tempfile.TemporaryDirectory(prefix="chyves-bench-") as top:
         place = Path(top) / "lab"
         subprocess.run([CHYVES, "lab", "create", place], stdout=subprocess.DEVNULL, check=True)
-        lab = Lab.open(place)
+        try:
+            yield Lab.open(place)
+        finally:
+            subprocess.run([CHYVES, "lab", "destroy", place, "--yes"], stdout=subprocess.DEVNULL, check=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Make a lab, fill it step by step and measure at each."""
+    with a_lab() as lab:
         typed(lab, "dataset", POOL, "install")
         typed(lab, FIRST, "create", "64M")
         house = House(lab)
-        print(f"{'guests':>6}  {'command':24} {'processes':>9} {'zfs':>5} {'system calls':>12} {'time ratio':>10}")
+        compileall.compile_dir(CHECKOUT / "chyves", quiet=1)  # as an installation is
+        print(f"{'guests':>6}  {'command':24} {'processes':>9} {'zfs':>5} {'system calls':>12} {'of python':>10} "
+              f"{'of the limit':>12}")  # fmt: skip
         for count in [int(word) for word in argv] or COUNTS:
             house.grow(count, SNAPSHOTS)
             measure_changes(lab, count, measure_shown(lab, count))
+            measure_start(lab, count)
         loaded = modules(lab)
-        typed(lab, "lab", "destroy", str(place), "--yes")
     print("\nProcesses and system calls of what is shown include all that a command starts; of changes they are those")
     print(f"that chyves itself starts. Time is the median of {RUNS} (of changes that of one run); python3 = 1.")
     print(f"chyves list loads {loaded} modules. chyves 0.2.0 started 290 + 129 n processes for a list of n guests.")

@@ -5,27 +5,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from importlib import import_module
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import chyves
+from chyves.carry import carry_out
 from chyves.cli.parser import Request, parse
-from chyves.errors import ChyvesError, NeedsRoot, SeveralFailed, Vanished
+from chyves.errors import ChyvesError, SeveralFailed
 
 if TYPE_CHECKING:
+    from chyves.carry import Result
+    from chyves.cli.streams import Stream
     from chyves.cli.tables import Table
-    from chyves.host.machine import Host
-
-    Result = Table | str | int | None
 
 FAULT = 70
 """EX_SOFTWARE of sysexits(3)."""
 CLOSED = 128 + 13
 INTERRUPTED = 128 + 2
-LOOKS = 5
-"""How often what only looks does so, where other commands rename guests while it reads."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,61 +52,49 @@ def _run(words: Sequence[str]) -> int:
     if list(words) == ["--version"]:
         return _print(f"chyves {chyves.__version__}\n")
     request = parse(words)
-    host = _host(request)
-    with _explained(host), _recorded(request, words, host):
-        result = _result(request, host)
+    _heed_children()
+    return carry_out(request, words, os.environ, lambda result: _told(result, request))
+
+
+def _heed_children() -> None:
+    """See how programs end, also where whoever started this ignores its own children, which is passed on."""
+    import signal
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _told(result: Result, request: Request) -> int:
+    """Print what the function of a command told; the status."""
     if isinstance(result, int):
         return result
-    _print("" if result is None else _shown(result, request))
-    failed: str = getattr(result, "failed", "")
-    if failed:
-        raise ChyvesError(failed)
+    if result is None or isinstance(result, str):
+        return _print("" if result is None else _shown(result, request))
+    from chyves.cli.streams import Stream
+
+    if isinstance(result, Stream):
+        return _poured(result, request)
+    _print(_shown(result, request))
+    if result.failed:
+        raise ChyvesError(result.failed)
     return 0
 
 
-def _result(request: Request, host: tuple[Host, ...]) -> Result:
-    """What the function of the command tells; one that only looks does so again where a guest was just renamed."""
-    for _ in () if request.command.changes else range(LOOKS - 1):
-        with suppress(Vanished):
-            return _function(request)(*host, **request.keywords)
-    return _function(request)(*host, **request.keywords)
+def _poured(stream: Stream, request: Request) -> int:
+    """Print a stream as it comes; where it has no end, Ctrl-C is one."""
+    with suppress(KeyboardInterrupt) if stream.follows else nullcontext():
+        for item in stream.items(_while_read):
+            _print(stream.shown(item, request.json, request.headless), ended=False)
+    return 0
 
 
-def _host(request: Request) -> tuple[Host, ...]:
-    """The host, for a command that works on one; raises NeedsRoot."""
-    row = request.command
-    if not row.host:
-        return ()
-    from chyves.host.machine import Host
+def _while_read(seconds: float) -> None:
+    """Wait; raises BrokenPipeError as soon as whom this is piped to has ended."""
+    import select
 
-    host = Host.open(os.environ, request.dry_run)
-    if row.root and not request.dry_run and not host.privileged:
-        raise NeedsRoot(f"{row.name}: needs root; try: sudo chyves ...")
-    return (host,)
-
-
-def _explained(host: Sequence[Host]) -> AbstractContextManager[None]:
-    """Have it said when a suspended pool holds up what is done."""
-    if not host:
-        return nullcontext()
-    from chyves.host.suspension import told
-
-    return told(host[0].run)
-
-
-def _recorded(request: Request, words: Sequence[str], host: Sequence[Host]) -> AbstractContextManager[None]:
-    """Have the logs say what a command that changes something does."""
-    if not (host and request.command.changes) or request.dry_run:
-        return nullcontext()
-    from chyves.pools.account import recorded
-
-    return recorded(host[0], words, request.args.get("guest", request.args.get("owner")), os.environ)
-
-
-def _function(request: Request) -> Callable[..., Result]:
-    module, _, name = request.command.run.partition(":")
-    function: Callable[..., Result] = getattr(import_module(module), name)
-    return function
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if poll.poll(seconds * 1000):
+        raise BrokenPipeError
 
 
 def _shown(result: Table | str, request: Request) -> str:
@@ -138,17 +123,21 @@ def _paged(text: str) -> str:
 
 def _width() -> int | None:
     """The terminal's width in cells, or None where there is no terminal."""
-    import shutil
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
-    return shutil.get_terminal_size((0, 0)).columns or None
 
-
-def _print(text: str) -> int:
-    """Print a result, which ends well; what the terminal's encoding lacks comes as a backslash and its code."""
+def _print(text: str, ended: bool = True) -> int:
+    """Print a result, `ended` by an end of line; what the terminal's encoding lacks is a backslash and its code."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        print(text, end="" if not text or text.endswith("\n") else "\n", flush=True)
+        print(text, end="" if not (text and ended) or text.endswith("\n") else "\n", flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -163,9 +152,9 @@ def _discard_output() -> None:
 
 
 def _tell(error: ChyvesError) -> None:
-    print(f"chyves: {error}", file=sys.stderr)
-    for note in getattr(error, "__notes__", ()):
-        print("".join(f"  {line}\n" for line in note.splitlines()), end="", file=sys.stderr)
+    from chyves.host.terminal import on_stderr, tell  # only where something failed
+
+    tell(error, on_stderr)
 
 
 def _tell_fault(error: Exception) -> int:

@@ -53,6 +53,7 @@ class Arg:
 class Option:
     """A word that begins with dashes; `metavar` is empty for one that takes no value.
 
+    `bare` is the value of one that can stand without: then another is written behind `=`.
     Of the options of a `group` a line has one or none: the group's name is their keyword, and the option its value.
     """
 
@@ -60,6 +61,14 @@ class Option:
     doc: str
     metavar: str = ""
     group: str = ""
+    bare: str = ""
+
+    @property
+    def shown(self) -> str:
+        """How it is written."""
+        if self.bare:
+            return f"{self.name}[={self.metavar}]"
+        return f"{self.name} {self.metavar}".rstrip()
 
     @property
     def key(self) -> str:
@@ -71,7 +80,11 @@ Word = str | Arg
 
 @dataclass(frozen=True)
 class Command:
-    """A row: see the module's text; `changes` gives --dry-run, `asks` --yes, `json` --json."""
+    """A row: see the module's text; `changes` gives --dry-run, `asks` --yes, `json` --json.
+
+    `events` are those that it may give (chyves.events), none (empty) or not yet thought of (None);
+    `terminal` is one that takes over the terminal, so that it is no call from Python.
+    """
 
     words: tuple[Word, ...]
     doc: str
@@ -82,6 +95,8 @@ class Command:
     json: bool = False
     host: bool = True
     options: tuple[Option, ...] = ()
+    events: tuple[str, ...] | None = None
+    terminal: bool = False
 
     @property
     def args(self) -> tuple[Arg, ...]:
@@ -109,6 +124,8 @@ class Command:
         return " ".join(word for word in self.words if isinstance(word, str))
 
 
-def shows(*words: Word, doc: str, run: str, options: tuple[Option, ...] = (), json: bool = True) -> Command:
-    """A row that changes nothing and needs no root."""
-    return Command(words, doc, run, root=False, changes=False, json=json, options=options)
+def shows(
+    *words: Word, doc: str, run: str, options: tuple[Option, ...] = (), root: bool = False, host: bool = True
+) -> Command:
+    """A row that shows something, also as JSON, changes nothing, and mostly needs no root."""
+    return Command(words, doc, run, root=root, changes=False, json=True, options=options, host=host)

@@ -42,6 +42,7 @@ class Interrupted(ChyvesError):
 
     def __init__(self, number: int, text: str) -> None:
         super().__init__(text)
+        self.number = number
         self.status = 128 + number
 
 
@@ -54,4 +55,8 @@ class ProgramFailed(ChyvesError):
 
 
 class SeveralFailed(ChyvesError):
-    """Some guests of several failed; each was told when it happened."""
+    """Some guests of several failed; each was told when it happened, and `errors` are theirs."""
+
+    def __init__(self, text: str, errors: Sequence[ChyvesError] = ()) -> None:
+        super().__init__(text)
+        self.errors = tuple(errors)

@@ -8,17 +8,16 @@ MASK = "***"
 FREE = ("notes", "uefi_vnc_client_custom_cmd", "check_for_updates_unique_id")
 """Properties of which nobody knows what is in them."""
 
-_FREE_DISK = re.compile(r"disk[0-9]+_notes")
-_TOLD = re.compile(rf"\b((?:disk[0-9]+_)?(?:{'|'.join(FREE)})=|disk[0-9]+ notes )(?![\s'-]*$).*", re.MULTILINE)
+_FREE_DISK = r"disk[0-9]+_notes"
+_TOLD = rf"(?m)\b((?:disk[0-9]+_)?(?:{'|'.join(FREE)})=|disk[0-9]+ notes )(?![\s'-]*$).*"
 _BEGIN = r"(?<![\w-])"
 """Looked for at the beginning of words only, and there once: a long word would else take the square of its length."""
 
 _SECRET = r"(?>[\w-]*?(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential))[\w-]*+"
-_NAME = re.compile(_SECRET, re.IGNORECASE)
-_ASSIGNED = re.compile(rf"{_BEGIN}({_SECRET}[\"']?[^\S\n]*[=:][^\S\n]*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)", re.IGNORECASE)
-_OPTION = re.compile(rf"{_BEGIN}(--?{_SECRET}\s+)([^\s-]\S*)", re.IGNORECASE)
-_LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://)[^\s/]*@")
-_QUERY = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://[^\s?]*\?)\S+")
+_ASSIGNED = rf"(?i){_BEGIN}({_SECRET}[\"']?[^\S\n]*[=:][^\S\n]*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
+_OPTION = rf"(?i){_BEGIN}(--?{_SECRET}\s+)([^\s-]\S*)"
+_LOGIN = r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://)[^\s/]*@"
+_QUERY = r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://[^\s?]*\?)\S+"
 
 
 def masked(text: str) -> str:
@@ -29,7 +28,7 @@ def masked(text: str) -> str:
         (_ASSIGNED, rf"\1{MASK}"),
         (_OPTION, rf"\1{MASK}"),
     ):
-        text = pattern.sub(shown, text)
+        text = re.sub(pattern, shown, text)
     return text
 
 
@@ -40,15 +39,15 @@ def holds_secret(text: str) -> bool:
 
 def secret_named(name: str) -> bool:
     """Whether a property's value is a secret by its name."""
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(_SECRET, name, re.IGNORECASE) is not None
 
 
 def masked_value(name: str, value: str) -> str:
     """The value of a property, masked whole where nobody knows what is in it."""
-    whole = name in FREE or _FREE_DISK.fullmatch(name) or secret_named(name)
+    whole = name in FREE or re.fullmatch(_FREE_DISK, name) or secret_named(name)
     return MASK if whole and value not in ("", "-") else masked(value)
 
 
 def masked_report(text: str) -> str:
     """A text for strangers: also without what a line says of a property of which nobody knows what is in it."""
-    return masked(_TOLD.sub(rf"\1{MASK}", text))
+    return masked(re.sub(_TOLD, rf"\1{MASK}", text))

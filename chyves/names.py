@@ -23,21 +23,25 @@ NEVER_GUESTS = frozenset(
 """Words that no guest can be called, also none that 0.2.0 made."""
 
 RESERVED = NEVER_GUESTS | frozenset(
-    "check debug dev diff doctor events explain help import lab log metrics top upgrade version wait .new .old "
+    "adopt check debug dev diff doctor events explain help import lab log metrics top upgrade version wait .new .old "
     "completion".split()
 )
 """Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
 
-_GUEST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_OLD_GUEST = re.compile(r"[A-Za-z0-9_.-]+")
-_RESOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_POOL = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*")
-_INTERFACE = re.compile(r"[a-z][a-z0-9_]*[0-9](\.[0-9]{1,4})?")
-_SWITCH = re.compile(r"vale[0-9A-Za-z]{1,9}(:([A-Za-z]|[0-9]{1,4}))?")
-_SNAPSHOT = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
-_NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,4})")
+_GUEST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_OLD_GUEST = r"[A-Za-z0-9_.-]+"
+_RESOURCE = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
+_POOL = r"[A-Za-z][A-Za-z0-9_.:-]*"
+_INTERFACE = r"[a-z][a-z0-9_]*[0-9](\.[0-9]{1,4})?"
+_SWITCH = r"vale[0-9A-Za-z]{1,9}(:([A-Za-z]|[0-9]{1,4}))?"
+_SNAPSHOT = r"[A-Za-z0-9_.:-]{1,200}"
+_PCI_DEVICE = r"(0|[1-9][0-9]{0,2})/(0|[1-9][0-9]?)/([0-7])"
+_NUMBERED = r"([a-z]+)(0|[1-9][0-9]{0,4})"
 HIGHEST_INTERFACE = 32768
+CARDS = ("tap", "slirp", "netgraph")
+"""Kinds of a guest's interfaces that are numbered, and have properties of their own; VALE switches have names."""
 HIGHEST_DISK = 999
+HIGHEST_PORT = 15
 
 
 class BadName(ChyvesError):
@@ -58,16 +62,16 @@ def shown(text: str) -> str:
 def new_guest(name: str) -> str:
     """The name of a guest to be made; raises BadName."""
     guest(name)
-    if not _GUEST.fullmatch(name):
+    if not re.fullmatch(_GUEST, name):
         raise BadName("a new guest", name, "it begins with a dot or a dash; begin with a letter or a digit")
-    if name in RESERVED or (_NUMBERED.fullmatch(name) and bridge_number(name) is not None):
+    if name in RESERVED or (re.fullmatch(_NUMBERED, name) and bridge_number(name) is not None):
         raise BadName("a guest", name, "it is a word of the commands; choose another")
     return name
 
 
 def guest(name: str) -> str:
     """The name of a guest that may exist, also one that 0.2.0 allowed; raises BadName."""
-    if not _OLD_GUEST.fullmatch(name):
+    if not re.fullmatch(_OLD_GUEST, name):
         raise BadName("a guest", name, "use letters, digits, dots, dashes and underscores")
     if len(name) > GUEST_LENGTH:
         raise BadName("a guest", name, f"it is longer than {GUEST_LENGTH} characters; shorten it")
@@ -78,7 +82,7 @@ def guest(name: str) -> str:
 
 def group(name: str) -> str:
     """The name of a group of guests, which is written `:name` on the command line; raises BadName."""
-    if not _GUEST.fullmatch(name) or len(name) > GUEST_LENGTH:
+    if not re.fullmatch(_GUEST, name) or len(name) > GUEST_LENGTH:
         raise BadName("a group", name, f"use up to {GUEST_LENGTH} letters, digits, dots, dashes and underscores")
     if name == "all":
         raise BadName("a group", name, "the word all means every guest already; choose another")
@@ -115,7 +119,7 @@ def vm(guest_name: str) -> str:
 
 def resource(name: str) -> str:
     """The name of an ISO image or a firmware: a file, and a dataset; raises BadName."""
-    if not _RESOURCE.fullmatch(name):
+    if not re.fullmatch(_RESOURCE, name):
         raise BadName("a resource", name, "use letters, digits, dots, dashes, plus signs and underscores")
     if len(name) > 100:
         raise BadName("a resource", name, "it is longer than 100 characters; shorten it")
@@ -124,7 +128,7 @@ def resource(name: str) -> str:
 
 def pool(name: str) -> str:
     """The name of a ZFS pool; raises BadName."""
-    if not _POOL.fullmatch(name):
+    if not re.fullmatch(_POOL, name):
         raise BadName(
             "a pool", name, "it begins with a letter and has letters, digits, dots, dashes, colons and underscores"
         )
@@ -135,7 +139,7 @@ def pool(name: str) -> str:
 
 def numbered(name: str, family: str, highest: int = HIGHEST_INTERFACE) -> int | None:
     """The number of `tap5` in the family `tap`, or None where it is something else (`tap05`, `tap99999`)."""
-    match = _NUMBERED.fullmatch(name)
+    match = re.fullmatch(_NUMBERED, name)
     if not match or match[1] != family or int(match[2]) > highest:
         return None
     return int(match[2])
@@ -161,17 +165,40 @@ def tap(name: str) -> str:
 
 
 def guest_interface(name: str) -> str:
-    """A tap, or a port of a VALE switch, that a guest can have; raises BadName."""
-    if numbered(name, "tap") is None and not _SWITCH.fullmatch(name):
-        raise BadName("a guest's interface", name, "write tap and a number, or vale, a switch and perhaps :port")
+    """A tap, slirp, a hook of netgraph or a port of a VALE switch, that a guest can have; raises BadName."""
+    if not is_card(name) and not re.fullmatch(_SWITCH, name):
+        right = f"write {', '.join(CARDS[:-1])} or {CARDS[-1]} and a number, or vale, a switch and perhaps :port"
+        raise BadName("a guest's interface", name, right)
     return name
+
+
+def is_switch(name: str) -> bool:
+    """Whether an interface is a VALE switch, or a port of one."""
+    return re.fullmatch(_SWITCH, name) is not None
+
+
+def is_card(name: str) -> bool:
+    """Whether an interface is of a kind that is numbered."""
+    return any(numbered(name, family) is not None for family in CARDS)
 
 
 def uplink(name: str) -> str:
     """An interface of the host that a bridge can be attached to (a card or a vlan); raises BadName."""
     family = re.match(r"[a-z]*", name)
-    if not _INTERFACE.fullmatch(name) or len(name) > 15 or (family and family[0] in ("tap", "bridge", "vale", "lo")):
+    if (
+        not re.fullmatch(_INTERFACE, name)
+        or len(name) > 15
+        or (family and family[0] in ("tap", "bridge", "vale", "lo"))
+    ):
         raise BadName("an uplink", name, "write a network card or a vlan of this host, such as em0 or vlan10")
+    return name
+
+
+def pci_device(name: str) -> str:
+    """Bus, slot and function of a device of the host, such as 2/0/0; raises BadName."""
+    numbers = re.fullmatch(_PCI_DEVICE, name)
+    if not numbers or int(numbers[1]) > 255 or int(numbers[2]) > 31:
+        raise BadName("a device of the host", name, "write bus/slot/function, such as 2/0/0; see: chyves list pci")
     return name
 
 
@@ -207,7 +234,7 @@ def disk(name: str) -> str:
 
 def snapshot(name: str) -> str:
     """The name of a guest's snapshot, with its `@`; raises BadName."""
-    if not name.startswith("@") or not _SNAPSHOT.fullmatch(name[1:]):
+    if not name.startswith("@") or not re.fullmatch(_SNAPSHOT, name[1:]):
         raise BadName("a snapshot", name, "write @ and letters, digits, dots, dashes, colons and underscores")
     return name
 

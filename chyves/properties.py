@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from chyves import names
+from chyves.addresses import Slots
+from chyves.board import Board
+from chyves.nics import NET_TYPES, Cards
 from chyves.section import Numbered, Property, Section, When, Writer
 from chyves.values import (
     BARE_NAME,
+    DISK_SERIAL,
+    EUI64,
     BlockOptions,
     Choice,
     Flag,
     Flags,
+    Identities,
     Int,
     Ipv4,
-    Mac,
     Match,
     Maybe,
     Named,
+    PortMacs,
+    Sectors,
     Several,
     Size,
-    Slots,
     Text,
+    Type,
     Uuid,
 )
+
+T = TypeVar("T")
 
 GUEST_VERSION = "0300"
 DATASET_VERSION = "0005"
@@ -30,8 +41,7 @@ SYSTEMS = tuple(
     "default debian d8lvm centos6 centos7 arch gentoo coreos coreossecure netbsd "
     "openbsd57 openbsd58 openbsd59 openbsd60 custom".split()
 )
-DISK_TYPES = ("ahci-hd", "virtio-blk")
-NET_TYPES = ("virtio-net", "e1000")
+DISK_TYPES = ("ahci-hd", "virtio-blk", "nvme", "virtio-scsi")
 RESOLUTIONS = (
     "1920x1200",
     "1920x1080",
@@ -63,8 +73,17 @@ DEVICE = Match(
     "device[,option...]",
     "a bhyve device such as virtio-rnd or passthru,2/0/0, without blanks, quotes or %",
 )
+SHARE = Match(
+    r"[A-Za-z0-9_.-]{1,31}=/[A-Za-z0-9_./:@+~-]*(,ro)?",
+    "name=/path[,ro]",
+    "a name and a directory of this host, such as src=/usr/src or src=/usr/src,ro, without blanks, quotes or %",
+)
+SOUND = Match(r"/dev/dsp[0-9]{0,3}", "/dev/dsp{n}", "a sound device, such as /dev/dsp0")
 PASSWORD = Match(
     r"[A-Za-z0-9._+@!^*-]{1,8}", "password", "1 to 8 letters, digits or . _ + @ ! ^ * -, as VNC has no more"
+)
+PORT = Match(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", "name", "1 to 32 letters, digits, dots, dashes and underscores, not first a dot"
 )
 YES, ON = Flag(), Flag("on", "off")
 TEXT = Text()
@@ -74,6 +93,12 @@ def _unused(default: str, example: str) -> Property[str]:
     """A row of 0.2.0's check for updates."""
     doc = "Kept from 0.2.0 and never used: chyves does not ask the web."
     return Property(TEXT, default, doc, example=example, when=When.NOW)
+
+
+def _of_disk(type: Type[T], what: str, doc: str, *, example: str) -> Numbered[T]:
+    """A row of what a disk is to the guest."""
+    name = f"disk{{n}}_{what}"
+    return Numbered(type, "", doc, highest=names.HIGHEST_DISK, name=name, example=example, since="0.3.0", unset=True)
 
 
 class Pool(Section):
@@ -191,6 +216,15 @@ class Global(Section):
         when=When.NOW,
     )
     log_to_file = Property(YES, "yes", "Write logs to files.", example="no", when=When.NOW)
+    memory_overcommit = Property(
+        YES,
+        "yes",
+        "Start a guest, with a warning, also where those that run have more memory together than the host has, or it "
+        "needs more than is free or can be taken back from ZFS's cache. no: refuse it.",
+        example="no",
+        since="0.3.0",
+        when=When.NOW,
+    )
     network_design_mode = Property(
         Choice(("auto", "system")),
         "auto",
@@ -234,9 +268,32 @@ class Global(Section):
     )
 
 
-class Guest(Section):
+class Guest(Board, Cards):
     """Properties of one guest (`.cfg`)."""
 
+    agent = Property(
+        YES,
+        "no",
+        "Give the guest a port for the QEMU guest agent, which has to run in it: chyves GUEST agent ping.",
+        example="yes",
+        since="0.3.0",
+    )
+    audio_play = Property(
+        Maybe(SOUND),
+        "-",
+        "The sound device on which the guest's sound card plays; it has a card where this or audio_rec is set.",
+        example="/dev/dsp0",
+        since="0.3.0",
+        unset=True,
+    )
+    audio_rec = Property(
+        Maybe(SOUND),
+        "-",
+        "The sound device from which the guest's sound card records.",
+        example="/dev/dsp0",
+        since="0.3.0",
+        unset=True,
+    )
     bargs = Property(
         Flags(), "-A -H -P -S", "Options given to bhyve(8) as they are.", example="-A -H -P -w", inherited=True
     )
@@ -261,6 +318,15 @@ class Guest(Section):
         example="0300",
         writer=Writer.CHYVES,
         when=When.NOW,
+    )
+    cloudinit = Property(
+        Choice(("no", "cd", "disk")),
+        "no",
+        "Give the guest's cloud-init a seed (NoCloud), made at each start: on a CD, or, for a system without a driver "
+        "of AHCI, on a read-only disk of virtio-blk. See CLOUD-INIT.",
+        example="cd",
+        since="0.3.0",
+        unset=True,
     )
     console_log = Property(
         YES,
@@ -296,6 +362,27 @@ class Guest(Section):
     )
     description = Property(TEXT, "-", "A line for the list.", example="mail server", when=When.NOW)
     notes = Property(TEXT, "-", "A line for the administrator.", example="moves in May", when=When.NOW)
+    disk_bootindex = _of_disk(
+        Int(0, 999),
+        "bootindex",
+        "The place of disk{n} in the order in which UEFI firmware that knows fw_cfg boots, 0 first; FreeBSD 14.0.",
+        example="1",
+    )
+    disk_cache = _of_disk(
+        Choice(("on", "nocache", "direct", "sync")),
+        "cache",
+        "How disk{n} is opened. nocache: past the host's cache; direct or sync: a write ends when it is on the disk.",
+        example="nocache",
+    )
+    disk_ctl = _of_disk(
+        Match(
+            r"/dev/cam/ctl[0-9]{1,4}(\.[0-9]{1,4})?", "/dev/cam/ctl{p}.{v}", "a port of ctl(4), such as /dev/cam/ctl1.0"
+        ),
+        "ctl",
+        "The port of ctl(4) that a disk of type virtio-scsi is behind: bhyve has SCSI disks from there alone. Make the "
+        "port and a LUN of the volume with ctladm(8), which also sets what other disks have as properties here.",
+        example="/dev/cam/ctl1.0",
+    )
     disk_description = Numbered(
         TEXT,
         "-",
@@ -305,6 +392,13 @@ class Guest(Section):
         example="data",
         when=When.NOW,
     )
+    disk_eui64 = _of_disk(
+        Match(EUI64, "eui64", "16 hexadecimal digits in lower case, not all zero, such as 589cfc20a1b20001"),
+        "eui64",
+        "What an nvme disk{n} calls its namespace; not set: made from disk{n}_serial, and without that by bhyve "
+        "from the guest's name. Written down where that name changes.",
+        example="589cfc20a1b20001",
+    )
     disk_notes = Numbered(
         TEXT,
         "-",
@@ -313,6 +407,29 @@ class Guest(Section):
         name="disk{n}_notes",
         example="from the old host",
         when=When.NOW,
+    )
+    disk_readonly = _of_disk(YES, "readonly", "The guest can read disk{n}, and not write to it.", example="yes")
+    disk_sectorsize = _of_disk(
+        Sectors(),
+        "sectorsize",
+        "Bytes of the logical and, where they are others, of the physical sectors of disk{n}.",
+        example="512/4096",
+    )
+    disk_serial = _of_disk(
+        Match(DISK_SERIAL, "serial", "1 to 20 letters, digits or . _ -, one of them a letter or digit"),
+        "serial",
+        "The serial number of disk{n}; made with the disk. A disk from before has one that bhyve makes from its path, "
+        "which is written down where that changes. FreeBSD 13.0.",
+        example="CHY-7F3A90C2D41B5E68",
+    )
+    disk_trim = _of_disk(
+        YES, "trim", "no: the guest cannot give back blocks of disk{n} that it no longer uses.", example="no"
+    )
+    disk_type = _of_disk(
+        Choice(DISK_TYPES),
+        "type",
+        "The device that disk{n} is; not set: bhyve_disk_type. virtio-scsi needs disk{n}_ctl.",
+        example="nvme",
     )
     eject_iso_on_n_reboot = Property(
         Maybe(Int(0, 1000)),
@@ -330,10 +447,75 @@ class Guest(Section):
         since="0.3.0",
         when=When.NOW,
     )
+    hook_timeout = Property(
+        Int(1, 3600),
+        "30",
+        "Seconds that each of the guest's hooks may take; one that takes longer is ended. They are programs in its "
+        "directory: .hooks/prestart, .hooks/started, .hooks/reboot, .hooks/crashed and .hooks/stopped.",
+        example="120",
+        since="0.3.0",
+    )
+    image_serials = Property(
+        Identities(),
+        "",
+        "What bhyve made as the serial numbers of the guest's raw images, written down where their paths change.",
+        example="data.img=BHYVE-1F20-9A3C-77D1",
+        since="0.3.0",
+        writer=Writer.CHYVES,
+        unset=True,
+    )
+    limit_memory = Property(
+        Maybe(Size(low=1 << 20)),
+        "-",
+        "The most memory of bhyve's process before the host pages it out; rctl(8) memoryuse.",
+        example="2G",
+        since="0.3.0",
+        unset=True,
+    )
+    limit_pcpu = Property(
+        Maybe(Int(1, 1000000)),
+        "-",
+        "The most processor time, in percent of one processor; rctl(8) pcpu.",
+        example="150",
+        since="0.3.0",
+        unset=True,
+    )
+    limit_readbps = Property(
+        Maybe(Size("", low=1)),
+        "-",
+        "The most bytes read from disks in a second; rctl(8) readbps.",
+        example="50M",
+        since="0.3.0",
+        unset=True,
+    )
+    limit_readiops = Property(
+        Maybe(Int(1, 1 << 40)),
+        "-",
+        "The most reads from disks in a second; rctl(8) readiops.",
+        example="500",
+        since="0.3.0",
+        unset=True,
+    )
+    limit_writebps = Property(
+        Maybe(Size("", low=1)),
+        "-",
+        "The most bytes written to disks in a second; rctl(8) writebps.",
+        example="50M",
+        since="0.3.0",
+        unset=True,
+    )
+    limit_writeiops = Property(
+        Maybe(Int(1, 1 << 40)),
+        "-",
+        "The most writes to disks in a second; rctl(8) writeiops.",
+        example="500",
+        since="0.3.0",
+        unset=True,
+    )
     loader = Property(
-        Choice(("bhyveload", "uefi", "grub-bhyve")),
+        Choice(("bhyveload", "uefi", "grub-bhyve", "u-boot")),
         "bhyveload",
-        "What loads the guest.",
+        "What loads the guest; u-boot on arm64 hosts, the others on amd64.",
         example="uefi",
         inherited=True,
     )
@@ -346,11 +528,18 @@ class Guest(Section):
         since="0.3.0",
     )
     net_ifaces = Property(
-        Several(Named(names.guest_interface, "tap{n}|vale{s}[:{p}]")),
+        Several(Named(names.guest_interface, "tap{n}|slirp{n}|netgraph{n}|vale{s}[:{p}]")),
         "-",
         "The guest's network interfaces.",
         example="tap50,tap51",
         writer=Writer.NETWORK,
+    )
+    nice = Property(
+        Int(-20, 20),
+        "0",
+        "How the guest stands back behind other work of the host: 20 most, -20 least; nice(1).",
+        example="5",
+        since="0.3.0",
     )
     on_crash = Property(
         Choice(("stop", "restart", "keep")),
@@ -395,6 +584,13 @@ class Guest(Section):
         writer=Writer.CHYVES,
         unset=True,
     )
+    protect = Property(
+        YES,
+        "no",
+        "Keep the kernel from ending the guest when memory is short; protect(1).",
+        example="yes",
+        since="0.3.0",
+    )
     ram = Property(Size(low=1 << 20), "256M", "Memory; a number alone counts megabytes.", example="2G", inherited=True)
     rcboot = Property(
         Int(0, 1 << 16),
@@ -436,6 +632,16 @@ class Guest(Section):
         inherited=True,
     )
     serial = Property(Maybe(SERIAL), "-", "The null-modem pair of the serial console.", example="nmdm50")
+    share = Numbered(
+        SHARE,
+        "",
+        "A directory of this host that the guest can mount by its name, over 9p; with ,ro it cannot write there.",
+        highest=999,
+        name="share{n}",
+        example="src=/usr/src,ro",
+        since="0.3.0",
+        unset=True,
+    )
     stop_timeout = Property(
         Int(1, 86400),
         "60",
@@ -445,20 +651,29 @@ class Guest(Section):
         when=When.NOW,
         inherited=True,
     )
-    tap_mac = Numbered(
-        Mac(),
-        "",
-        "The Ethernet address of tap{n}.",
-        highest=names.HIGHEST_INTERFACE,
-        name="tap{n}_mac",
-        example="58:9c:fc:00:00:01",
-    )
     template = Property(YES, "no", "A template does not start; it is there to be cloned.", example="yes", when=When.NOW)
+    tpm = Property(
+        Match(r"off|swtpm|/dev/tpm(0|[1-9][0-9]?)", "off|swtpm|/dev/tpm{n}", "off, swtpm, or a TPM of the host"),
+        "off",
+        "The guest's TPM 2.0. swtpm: one that the package swtpm plays while the guest runs, with its state in the "
+        "guest's dataset; /dev/tpm{n}: the host's, for one guest at a time.",
+        example="swtpm",
+        since="0.3.0",
+    )
     uefi_console_output = Property(
         Choice(("serial", "vnc")), "serial", "Where a UEFI guest shows its console.", example="vnc", inherited=True
     )
     uefi_firmware = Property(
         Maybe(BARE_NAME), "-", "The firmware that a UEFI guest boots with.", example="BHYVE_UEFI.fd", inherited=True
+    )
+    uefi_vars = Property(
+        YES,
+        "no",
+        "Keep what a UEFI guest tells its firmware, such as what it boots from, in a file of its own, which goes with "
+        "the guest through snapshots, clones and moves; it is made from the empty one that is beside the firmware.",
+        example="yes",
+        since="0.3.0",
+        inherited=True,
     )
     uefi_vnc_client = Property(
         Choice(("print", "freerdp", "custom", "off")),
@@ -501,6 +716,23 @@ class Guest(Section):
     uuid = Property(
         Maybe(Uuid()), "-", "The identity that the guest sees.", example="0b1c5ec0-7b8e-11f0-9c6e-589cfc000001"
     )
+    virtio_rnd = Property(
+        YES,
+        "no",
+        "Give the guest random numbers of this host, which a virtual machine has few of at its start.",
+        example="yes",
+        since="0.3.0",
+        unset=True,
+    )
+    vale_macs = Property(
+        PortMacs(),
+        "",
+        "What bhyve made as the Ethernet addresses of cards on VALE switches, written down where the guest is renamed.",
+        example="vale0:p1=00:a0:98:06:22:be",
+        since="0.3.0",
+        writer=Writer.CHYVES,
+        unset=True,
+    )
     virtio_block_options = Numbered(
         BlockOptions(),
         "",
@@ -510,6 +742,28 @@ class Guest(Section):
         example="nocache,sectorsize=512/4096",
         unset=True,
     )
+    vtcon = Numbered(
+        PORT,
+        "",
+        "The name of a further virtio-console port, which on this host is the socket "
+        "/var/run/chyves/GUEST/ports/NAME.sock, for root alone.",
+        highest=names.HIGHEST_PORT,
+        name="vtcon{n}",
+        example="com.example.port",
+        since="0.3.0",
+        unset=True,
+    )
+
+
+def of_disk(number: int) -> list[str]:
+    """The names of all properties that disk{n} of a guest can have."""
+    return [row.name.replace("{n}", str(number)) for row in Guest.numbered.values() if "disk{n}" in row.name]
+
+
+def of_disks(guest: Guest) -> set[int]:
+    """The numbers of the disks that a guest has properties of, beside words for people."""
+    rows = [row for row in Guest.numbered.values() if "disk{n}" in row.name and row.when is not When.NOW]
+    return {number for row in rows for name in guest.text if (number := row.number(name)) is not None}
 
 
 def is_loopback(address: str) -> bool:

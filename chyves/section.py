@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -111,13 +110,15 @@ class Numbered(_Row[T]):
         self.highest = highest
 
     def __set_name__(self, owner: type[Section], name: str) -> None:
-        before, after = map(re.escape, self.name.split("{n}"))
-        self.pattern = re.compile(f"{before}(0|[1-9][0-9]{{0,4}}){after}")
+        self._before, self._after = self.name.split("{n}")
 
     def number(self, name: str) -> int | None:
         """The number in a property's name, or None where the name is not of this row."""
-        match = self.pattern.fullmatch(name)
-        return int(match[1]) if match and int(match[1]) <= self.highest else None
+        if not (name.startswith(self._before) and name.endswith(self._after)):
+            return None
+        digits = name[len(self._before) : len(name) - len(self._after)]
+        plain = len(digits) <= 5 and digits.isascii() and digits.isdecimal() and str(int(digits)) == digits
+        return int(digits) if plain and int(digits) <= self.highest else None
 
     @overload
     def __get__(self, section: None, owner: type[Section]) -> Numbered[T]: ...
@@ -197,15 +198,26 @@ def read_text(text: str, where: str) -> dict[str, str]:
     Empty lines and lines that begin with `#` are passed over, as FreeBSD's own files of this form have them.
     """
     found: dict[str, str] = {}
+    odd = "\0" in text or "\r" in text
     for number, line in enumerate(text.split("\n"), 1):
-        line = line.removesuffix("\r")
-        if not line or line.startswith("#"):
-            continue
         name, equals, value = line.partition("=")
-        if not equals or not name or name.split() != [name] or "\0" in line or "\r" in line:
-            raise BadFile(f"{where}: line {number} is not name=value: {shown(line)}; mend or remove the line")
-        found[name] = value
+        # Nearly all lines are plain, and there are thousands of them in a listing.
+        if equals and not odd and name.isidentifier():
+            found[name] = value
+        elif parts := _parts(line, number, where):
+            found[parts[0]] = parts[1]
     return found
+
+
+def _parts(line: str, number: int, where: str) -> tuple[str, str] | None:
+    """The name and the value in a line, or None where it has none; raises BadFile."""
+    line = line.removesuffix("\r")
+    if not line or line.startswith("#"):
+        return None
+    name, equals, value = line.partition("=")
+    if not equals or not name or name.split() != [name] or "\0" in line or "\r" in line:
+        raise BadFile(f"{where}: line {number} is not name=value: {shown(line)}; mend or remove the line")
+    return name, value
 
 
 def write_text(text: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -22,6 +21,11 @@ NONE = ("", "-")
 """Both were written for "none" by 0.2.0."""
 
 UNITS = "KMGT"
+DISK_SERIAL, EUI64 = r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,20}", r"(?!0{16})[0-9a-f]{16}"
+"""A disk's serial number, of which every emulation takes 20 characters, and what NVMe calls a namespace by.
+
+`-` alone is none everywhere else; for an EUI-64 of zeros bhyve takes one of its own (pci_nvme.c).
+"""
 
 
 class Type(Protocol[T]):
@@ -50,7 +54,7 @@ class _AsWritten(_Wordless):
 
 @dataclass(frozen=True)
 class Int(_Wordless):
-    """A whole number from `low` to `high`, in decimal with no sign."""
+    """A whole number from `low` to `high`, in decimal, with no sign but that of one below 0."""
 
     low: int
     high: int
@@ -60,7 +64,10 @@ class Int(_Wordless):
         return f"{self.low}..{self.high}"
 
     def parse(self, text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII) or not self.low <= int(text) <= self.high:
+        if (
+            not re.fullmatch(r"-?[0-9]{1,18}" if self.low < 0 else r"[0-9]{1,18}", text, re.ASCII)
+            or not self.low <= int(text) <= self.high
+        ):
             raise ValueError(f"a whole number from {self.low} to {self.high}")
         return int(text)
 
@@ -165,7 +172,6 @@ class Text(_AsWritten):
         return text
 
 
-@dataclass(frozen=True)
 class Flags(_Wordless):
     """Options for a program, as words; quotes and shell characters have no meaning and are refused."""
 
@@ -196,7 +202,6 @@ class Named(_AsWritten):
             raise ValueError(f"{self.metavar} ({error.reason})") from None
 
 
-@dataclass(frozen=True)
 class Uuid(_AsWritten):
     """A universally unique identifier, in lower case."""
 
@@ -205,10 +210,9 @@ class Uuid(_AsWritten):
     def parse(self, text: str) -> str:
         if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text, re.ASCII):
             raise ValueError("8-4-4-4-12 hexadecimal digits, as uuidgen prints them")
-        return str(uuid.UUID(text))
+        return text.lower()
 
 
-@dataclass(frozen=True)
 class Mac(_AsWritten):
     """An Ethernet address that one card can have: neither zero nor of a group."""
 
@@ -224,7 +228,6 @@ class Mac(_AsWritten):
         return ":".join(f"{octet:02x}" for octet in octets)
 
 
-@dataclass(frozen=True)
 class Ipv4(_AsWritten):
     """An IPv4 address."""
 
@@ -289,7 +292,22 @@ class Maybe(Generic[T]):
         return self.of.words()
 
 
-@dataclass(frozen=True)
+class Sectors(_AsWritten):
+    """Bytes of a disk's sectors, the logical and, where it is another, the physical: `512/4096` (bhyve(8))."""
+
+    metavar = "n[/n]"
+
+    def parse(self, text: str) -> str:
+        parts = re.fullmatch(r"([1-9][0-9]{2,4})(?:/([1-9][0-9]{2,4}))?", text, re.ASCII)
+        logical, physical = (int(parts[1]), int(parts[2] or parts[1])) if parts else (0, 0)
+        if not 512 <= logical <= physical or logical & (logical - 1) or physical & (physical - 1):
+            raise ValueError("logical[/physical] in bytes, powers of two from 512, the physical one not smaller")
+        return text
+
+    def words(self) -> tuple[str, ...]:
+        return ("512", "512/4096", "4096")
+
+
 class BlockOptions:
     """Options of a disk as bhyve writes them: `nocache,direct,ro,sectorsize=512/4096` in any order (bhyve(8))."""
 
@@ -302,16 +320,10 @@ class BlockOptions:
             if name != "sectorsize" and option not in ("nocache", "direct", "sync", "ro", "nodelete"):
                 raise ValueError("options out of nocache, direct, ro, nodelete, sectorsize=logical[/physical]")
             if name == "sectorsize":
-                self._sectors(value)
+                Sectors().parse(value)
         if len({option.partition("=")[0] for option in options}) != len(options):
             raise ValueError("each option once")
         return options
-
-    def _sectors(self, text: str) -> None:
-        parts = re.fullmatch(r"([0-9]{3,5})(?:/([0-9]{3,5}))?", text, re.ASCII)
-        logical, physical = (int(parts[1]), int(parts[2] or parts[1])) if parts else (0, 0)
-        if not 512 <= logical <= physical or logical & (logical - 1) or physical & (physical - 1):
-            raise ValueError("sectorsize=logical[/physical], powers of two from 512, the physical one not smaller")
 
     def format(self, value: tuple[str, ...]) -> str:
         return ",".join(value)
@@ -320,44 +332,38 @@ class BlockOptions:
         return ("nocache", "direct", "ro", "nodelete", "sectorsize=512/4096")
 
 
-@dataclass(frozen=True)
-class Address:
-    """A place on PCI bus 0: slot and function, and for a disk on a shared AHCI controller the port (else None)."""
+class PortMacs(_Wordless):
+    """The Ethernet addresses of cards on VALE switches: `vale0:1=MAC,vale1=MAC`."""
 
-    slot: int
-    function: int = 0
-    port: int | None = None
+    metavar = "vale{s}[:{p}]=mac,..."
 
-    def __str__(self) -> str:
-        return f"{self.slot}:{self.function}" + (f"/{self.port}" if self.port is not None else "")
+    def parse(self, text: str) -> dict[str, str]:
+        items = () if text in NONE else text.split(",")
+        found = {port: Mac().parse(mac) for port, _, mac in (item.partition("=") for item in items)}
+        if len(found) != len(items) or not all(port.startswith("vale") for port in found):
+            raise ValueError("vale{s}[:{p}]=mac, each once")
+        return found
+
+    def format(self, value: dict[str, str]) -> str:
+        return ",".join(f"{port}={mac}" for port, mac in value.items())
 
 
-@dataclass(frozen=True)
-class Slots(_Wordless):
-    """Where each device of a guest sits: `disk0=4:0,tap50=5:0`; two devices never share a place."""
+class Identities(_Wordless):
+    """What raw images are to the guest: `a.img=SERIAL,b.img=SERIAL/EUI64`, by their file names."""
 
-    metavar = "device=slot:function[/port],..."
-    _item = re.compile(r"([a-z0-9_][a-z0-9_.:+@-]*)=([0-9]{1,2}):([0-7])(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
+    metavar = "file=serial[/eui64],..."
 
-    def parse(self, text: str) -> dict[str, Address]:
-        places: dict[str, Address] = {}
+    def parse(self, text: str) -> dict[str, tuple[str, str | None]]:
+        found: dict[str, tuple[str, str | None]] = {}
         for item in () if text in NONE else text.split(","):
-            match = self._item.fullmatch(item)
-            if not match or int(match[2]) > 31 or int(match[4] or 0) > 31 or match[1] in places:
-                raise ValueError("device=slot:function, slots to 31, functions to 7, each device once")
-            places[match[1]] = Address(int(match[2]), int(match[3]), int(match[4]) if match[4] else None)
-        self._refuse_collisions(places)
-        return places
+            match = re.fullmatch(rf"([A-Za-z0-9_.:+@-]+)=({DISK_SERIAL})(?:/({EUI64}))?", item, re.ASCII)
+            if not match or match[1] in found:
+                raise ValueError("file=serial[/eui64], each file once")
+            found[match[1]] = (match[2], match[3])
+        return found
 
-    @staticmethod
-    def _refuse_collisions(places: dict[str, Address]) -> None:
-        alone = {(place.slot, place.function) for place in places.values() if place.port is None}
-        ported = {(place.slot, place.function) for place in places.values() if place.port is not None}
-        if len(set(places.values())) != len(places) or alone & ported:
-            raise ValueError("a place for each device that no other has")
-
-    def format(self, value: dict[str, Address]) -> str:
-        return ",".join(f"{device}={place}" for device, place in value.items())
+    def format(self, value: dict[str, tuple[str, str | None]]) -> str:
+        return ",".join(f"{file}={serial}" + (f"/{eui64}" if eui64 else "") for file, (serial, eui64) in value.items())
 
 
 BARE_NAME = Named(names.resource, "resource")

@@ -17,7 +17,7 @@ sys.path.append({tests!r})
 from strike import strike
 strike({top!r})
 """
-CHANGERS = ("bhyve", "bhyveload", "bhyvectl", "ifconfig", "kldload", "sysctl", "zfs")
+CHANGERS = ("bhyve", "bhyveload", "bhyvectl", "devctl", "ifconfig", "kldload", "sysctl", "zfs")
 """The programs by which chyves changes the host."""
 
 ZFS_FAULTS = {"refuse": "refuse", "kill": "after", "term": "SIGTERM"}

@@ -5,14 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from chyves.bhyve import bargs, pcidevs
+from chyves.addresses import Address
+from chyves.bhyve import (
+    arm64,
+    bargs,
+    board,
+    bootorder,
+    disks,
+    firmware,
+    idle,
+    limits,
+    nics,
+    pcidevs,
+    peripherals,
+    ports,
+    processors,
+    seed,
+    tpm,
+)
 from chyves.bhyve.devices import DISK, devices, shows_screen
 from chyves.bhyve.facts import Facts
 from chyves.bhyve.slots import UEFI_DISK_SLOTS
 from chyves.errors import ChyvesError
-from chyves.names import disk_number, shown
+from chyves.names import is_card, shown
 from chyves.properties import GUEST_VERSION, Guest
-from chyves.values import Address
 
 MEGABYTE = 1 << 20
 OLDEST = "0100"
@@ -20,22 +36,40 @@ OLDEST = "0100"
 _UNSPEAKABLE = re.compile(r"[\s,%\x00-\x1f\x7f]")
 """What no escaping brings through: commas end an option, blanks a line of device.map, % begins a variable."""
 
+DEVICES_SINCE = peripherals.SINCE | {
+    "nvme": (1200000, "12.0"),
+    "virtio-scsi": (1200000, "12.0"),
+    "virtio-input": (1302000, "13.2"),
+}
+"""kern.osreldate and release from which bhyve has a device, of those that FreeBSD 11 does not have (freebsd.md 0)."""
+
 Where = Mapping[str, Address]
 
 
 def check(guest: Guest, facts: Facts, medium: str | None, where: Where) -> None:
     """Raise ChyvesError for the first thing that keeps the guest from starting on this host with these devices."""
     _life(guest, facts)
+    arm64.check(guest, facts, where)
     bargs.check(guest, facts)
     _processors(guest, facts)
+    processors.check(guest, facts)
     _memory(guest, facts)
     _loader(guest, facts, medium)
+    firmware.check(guest, facts)
+    tpm.check(guest, facts)
     _screen(guest, facts)
     _paths(guest, facts, medium)
-    _block_options(guest, facts)
+    disks.check(guest, facts)
+    bootorder.check(guest, facts)
     _disk_slots(guest, facts, where)
     pcidevs.check(guest, facts)
+    nics.check(guest, facts)
+    peripherals.check(guest, facts)
+    ports.check(guest)
+    seed.check(guest, facts)
+    board.check(guest, facts)
     _known_devices(guest, facts, medium, where)
+    limits.check(guest, facts)
 
 
 def warnings(guest: Guest, facts: Facts) -> Iterable[str]:
@@ -46,9 +80,12 @@ def warnings(guest: Guest, facts: Facts) -> Iterable[str]:
         seen = "this bhyve takes it on its command line alone, where ps(1) shows it"
         hide = "hide that from others with: sysctl security.bsd.see_other_uids=0"
         yield f"{facts.name}: uefi_vnc_password: {seen}; {hide}"
-    for tap in guest.net_ifaces:
-        if tap.startswith("tap") and int(tap[3:]) not in guest.tap_mac:
-            yield f"{facts.name}: {tap}: has no fixed address, and gets another when it moves; set {tap}_mac"
+    for card in filter(is_card, guest.net_ifaces):
+        if f"{card}_mac" not in guest.text:
+            yield f"{facts.name}: {card}: has no fixed address, and gets another when it moves; set {card}_mac"
+    yield from board.warnings(guest, facts)
+    yield from arm64.warnings(guest, facts)
+    yield from idle.warnings(guest, facts)
 
 
 def _life(guest: Guest, facts: Facts) -> None:
@@ -96,6 +133,7 @@ def _memory(guest: Guest, facts: Facts) -> None:
 def _loader(guest: Guest, facts: Facts, medium: str | None) -> None:
     if guest.loader == "uefi":
         _firmware(guest, facts)
+    if guest.loader in ("uefi", arm64.LOADER):
         return
     if not facts.console:
         raise ChyvesError(
@@ -127,15 +165,18 @@ def _firmware(guest: Guest, facts: Facts) -> None:
 
 
 def _screen(guest: Guest, facts: Facts) -> None:
-    if shows_screen(guest) and guest.uefi_vnc_port is None:
+    if shows_screen(guest) and guest.uefi_vnc_port is None and not guest.uefi_vnc_socket:
         raise ChyvesError(f"{facts.name}: uefi_vnc_port: is not set; set a port that is free, such as 5900")
 
 
 def _paths(guest: Guest, facts: Facts, medium: str | None) -> None:
     paths = [(f"disk {shown(disk.name)}", disk.path) for disk in facts.disks]
     paths += [("medium", medium)] if medium else []
+    if guest.loader == arm64.LOADER:
+        paths += [("loader", facts.firmware or "")]
     if guest.loader == "uefi":
         paths += [("uefi_firmware", path) for path in (facts.firmware, facts.null_iso) if path]
+        paths += [("uefi_vars", facts.variables.path)] if facts.variables and guest.uefi_vars else []
     seen: dict[str, str] = {}
     for what, path in paths:
         if bad := _UNSPEAKABLE.search(path):
@@ -153,17 +194,9 @@ def _called(character: str) -> str:
     return {",": "a comma", "%": "a percent sign"}.get(character, f"the character {character!a}")
 
 
-def _block_options(guest: Guest, facts: Facts) -> None:
-    there = {disk_number(disk.name) for disk in facts.disks}
-    for number in guest.virtio_block_options:
-        if number not in there:
-            name = f"virtio_block_options_disk{number}"
-            raise ChyvesError(f"{facts.name}: {name}: there is no disk{number}; unset it, or add the disk")
-
-
 def _disk_slots(guest: Guest, facts: Facts, where: Where) -> None:
     """A guest whose loader became uefi may have its disks where the firmware does not look."""
-    slots = {where[device.name].slot for device in devices(guest, facts) if device.family == DISK}
+    slots = {where[device.name].board for device in devices(guest, facts) if device.family == DISK}
     if guest.loader == "uefi" and len(slots) > UEFI_DISK_SLOTS:
         raise ChyvesError(
             f"{facts.name}: pci_slots: disks are on {len(slots)} slots, and UEFI firmware looks on {UEFI_DISK_SLOTS}; "
@@ -176,14 +209,23 @@ def _known_devices(guest: Guest, facts: Facts, medium: str | None, where: Where)
         (device.name, device.emulation if where[device.name].port is None else "ahci")
         for device in devices(guest, facts)
     ]
-    wanted += [("loader", "lpc"), ("guest", "hostbridge")]
+    wanted += [("guest", "hostbridge")] + ([("loader", "lpc")] if guest.loader != arm64.LOADER else [])
     wanted += [("uefi_console_output", "fbuf")] if shows_screen(guest) else []
-    wanted += [("medium", "ahci-cd")] if medium or (guest.loader == "uefi" and facts.null_iso) else []
+    disc = arm64.BOOTS_FROM if guest.loader == arm64.LOADER else "ahci-cd"
+    wanted += [("medium", disc)] if medium or (guest.loader == "uefi" and facts.null_iso) else []
     for what, emulation in wanted:
-        if facts.host.devices and emulation not in facts.host.devices:
-            raise ChyvesError(f"{facts.name}: {what}: the bhyve of this host has no {emulation}; see: bhyve -s help")
-    lpc = [("serial", "com1")] if facts.console else []
+        _refuse_unknown(facts, what, emulation)
+    lpc = [("serial", "com1")] if facts.console and guest.loader != arm64.LOADER else []
     lpc += [("loader", "bootrom")] if guest.loader == "uefi" else []
     for what, device in lpc:
         if facts.host.lpc and device not in facts.host.lpc:
             raise ChyvesError(f"{facts.name}: {what}: the bhyve of this host has no {device}; see: bhyve -l help")
+
+
+def _refuse_unknown(facts: Facts, what: str, emulation: str) -> None:
+    """Refuse a device that bhyve does not list, or, where it is too old to list any, that came after it."""
+    since, release = DEVICES_SINCE.get(emulation, (0, ""))
+    known = facts.host.devices
+    if emulation not in known if known else facts.host.release < since:
+        more = f", which came with FreeBSD {release}; choose another" if release else "; see: bhyve -s help"
+        raise ChyvesError(f"{facts.name}: {what}: the bhyve of this host has no {emulation}{more}")

@@ -1,19 +1,19 @@
-"""The devices of a guest that have no fixed place on its PCI bus: disks, mouse, network cards, `pcidev_{n}`."""
+"""The devices of a guest that have no fixed place on its PCI bus: disks, mouse, network cards, `pcidev_{n}`, others."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from chyves import names
-from chyves.bhyve.facts import Chassis, Disk
+from chyves.bhyve import disks, nics, ports
+from chyves.bhyve.facts import Chassis
+from chyves.bhyve.peripherals import peripherals
 from chyves.errors import ChyvesError
 from chyves.properties import Guest
 
-DISK, NIC, MOUSE = "disk", "nic", "mouse"
-SWITCH_PORT_LENGTH = 15
-"""Characters of a VALE switch and its port (freebsd.md 1.6: fewer than 16)."""
+DISK, NIC, MOUSE, CONSOLE, SEED = "disk", "nic", "mouse", "virtio-console", "cloudinit"
+SEED_KINDS = {"cd": "ahci-cd", "disk": "virtio-blk"}
 
 _PHYSICAL = re.compile(r"(?:pci(?:[0-9]+:)?)?([0-9]+)[/:]([0-9]+)[/:]([0-9]+)")
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*")
@@ -33,8 +33,14 @@ class Device:
 
 
 def devices(guest: Guest, facts: Chassis) -> list[Device]:
-    """The devices in the order in which chyves 0.2.0 gave out slots; raises ChyvesError where two have one name."""
-    found = [*_disks(guest, facts), *_mouse(guest), *_nics(guest, facts), *_pcidevs(guest)]
+    """The devices in the order in which chyves 0.2.0 gave out slots, then those that it did not know.
+
+    Raises ChyvesError where two have one name.
+    """
+    cards = [Device(name, NIC, *nics.card(guest, name, facts.name)) for name in guest.net_ifaces]
+    others = [Device(*words) for words in peripherals(guest)]
+    found = [*_disks(guest, facts), *_mouse(guest), *cards, *_pcidevs(guest), *others, *_console(guest, facts)]
+    found += _seed(guest, facts)
     seen: set[str] = set()
     for device in found:
         if device.name in seen or not _DEVICE_NAME.fullmatch(device.name):
@@ -43,16 +49,6 @@ def devices(guest: Guest, facts: Chassis) -> list[Device]:
             raise ChyvesError(f"{facts.name}: {names.shown(device.name)}: {reason}; {advice}")
         seen.add(device.name)
     return found
-
-
-def disks(facts: Chassis) -> list[Disk]:
-    """The guest's disks in their order: raw images by path, then volumes by number (as 0.2.0 had them)."""
-
-    def order(disk: Disk) -> tuple[bool, int, str]:
-        number = names.disk_number(disk.name)
-        return number is not None, number or 0, disk.path
-
-    return sorted(facts.disks, key=order)
 
 
 def passthru(guest: Guest) -> bool:
@@ -77,36 +73,15 @@ def physical(device: str) -> tuple[int, int, int] | None:
 
 
 def _disks(guest: Guest, facts: Chassis) -> list[Device]:
-    options = guest.virtio_block_options
-    found = []
-    for disk in disks(facts):
-        number = names.disk_number(disk.name)
-        extra = options.get(number, ()) if number is not None else ()
-        found.append(Device(disk.name, DISK, guest.bhyve_disk_type, ",".join((disk.path, *extra))))
-    return found
+    return [
+        Device(disk.name, DISK, disks.emulation(guest, disk), disks.conf(guest, disk, facts))
+        for disk in disks.disks(facts)
+    ]
 
 
 def _mouse(guest: Guest) -> list[Device]:
     wanted = shows_screen(guest) and guest.uefi_vnc_mouse_type == "usb3"
     return [Device("xhci", MOUSE, "xhci", "tablet")] if wanted else []
-
-
-def _nics(guest: Guest, facts: Chassis) -> list[Device]:
-    macs, found = guest.tap_mac, []
-    for interface in guest.net_ifaces:
-        number = names.numbered(interface, "tap")
-        mac = macs.get(number) if number is not None else None
-        backend = interface if number is not None else _switch_port(interface, facts.name)
-        found.append(Device(interface, NIC, guest.bhyve_net_type, backend + (f",mac={mac}" if mac else "")))
-    return found
-
-
-def _switch_port(interface: str, guest_name: str) -> str:
-    """A VALE switch with a port: bhyve wants one, and where the user named none, one of the guest's own."""
-    if ":" in interface:
-        return interface
-    port = hashlib.sha256(f"{guest_name} {interface}".encode()).hexdigest()
-    return f"{interface}:{port}"[:SWITCH_PORT_LENGTH]
 
 
 def _pcidevs(guest: Guest) -> list[Device]:
@@ -117,6 +92,23 @@ def _pcidevs(guest: Guest) -> list[Device]:
         name = f"pcidev_{number}"
         found.append(Device(name, _family(name, text), emulation, conf))
     return found
+
+
+def _console(guest: Guest, facts: Chassis) -> list[Device]:
+    """The one device that has all ports."""
+    conf = ",".join(f"{name}={path}" for name, path in ports.sockets(guest, facts.scratch).items())
+    return [Device(CONSOLE, CONSOLE, CONSOLE, conf)] if conf else []
+
+
+def _seed(guest: Guest, facts: Chassis) -> list[Device]:
+    """What the guest's cloud-init finds its seed on (chyves.bhyve.seed)."""
+    kind = SEED_KINDS.get(guest.cloudinit)
+    return [Device(SEED, SEED, kind, f"{seed_image(facts.scratch)},ro")] if kind else []
+
+
+def seed_image(scratch: str) -> str:
+    """Where that is made: in a directory of its own, below that of what a running guest has beside its datasets."""
+    return f"{scratch}/cloud-init/seed.iso"
 
 
 def _family(name: str, text: str) -> str:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 from chyves import names
-from chyves.bhyve import bargs, checks
-from chyves.bhyve.devices import Device, devices, passthru, shows_screen
+from chyves.addresses import Address
+from chyves.bhyve import arm64, bargs, board, bootorder, checks, firmware, limits, processors, seed, tpm
+from chyves.bhyve.devices import Device, devices, shows_screen
 from chyves.bhyve.facts import Facts
 from chyves.bhyve.loaders import console, loading, memory
 from chyves.bhyve.slots import places
 from chyves.properties import Guest
-from chyves.values import Address
 
 HOST_BRIDGE, SCREEN, MEDIUM, LPC = Address(0), Address(2), Address(3), Address(31)
 PASSWORD = "password="
@@ -22,12 +22,26 @@ FILLER = "hostbridge"
 
 @dataclass(frozen=True)
 class Launch:
-    """What starts a guest: the loader's line (empty for UEFI), bhyve's, files to write first (path to text)."""
+    """What starts a guest: the loader's line (empty for UEFI), bhyve's, files to write first (path to text).
+
+    `before` are programs that become bhyve, with their words; `limits` are those of rctl(8) for bhyve's process, as
+    chyves.bhyve.limits.rctl takes them; `tpm` is what plays the guest's TPM, and is started right before bhyve; `seed`
+    is what its cloud-init is told, made before each start.
+    """
 
     loader: tuple[str, ...]
     bhyve: tuple[str, ...]
     files: dict[str, str]
     warnings: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    tpm: tpm.Emulator | None = None
+    seed: seed.Image | None = None
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        """What is run to have bhyve."""
+        return (*self.before, *self.bhyve)
 
 
 def launch(guest: Guest, facts: Facts, medium: str | None) -> Launch:
@@ -37,34 +51,56 @@ def launch(guest: Guest, facts: Facts, medium: str | None) -> Launch:
     """
     where = places(guest, facts)
     checks.check(guest, facts, medium, where)
-    wired = bargs.wires(guest) or passthru(guest)
-    load = loading(guest, facts, medium, wired)
+    load = loading(guest, facts, medium, board.wired(guest))
     found = bus(guest, facts, medium)
     found, secret = _without_secrets(found) if "k" in facts.host.options else (found, "")
     files = load.files | ({_secrets(facts): secret} if secret else {})
-    return Launch(load.argv, _bhyve(guest, facts, found, secret != ""), files, tuple(checks.warnings(guest, facts)))
+    return Launch(
+        load.argv,
+        _bhyve(guest, facts, found, secret != ""),
+        files,
+        tuple(checks.warnings(guest, facts)),
+        tuple(limits.before(guest)),
+        limits.limits(guest),
+        tpm.emulator(guest, facts),
+        seed.image(guest, facts),
+    )
 
 
 def bus(guest: Guest, facts: Facts, medium: str | None = None) -> dict[Address, str]:
     """What sits at each slot and function of a guest's PCI bus, in their order; raises ChyvesError for no room."""
     found = _all(_fixed(guest, facts, medium), guest, facts, places(guest, facts))
-    return {place: found[place] for place in sorted(found, key=_order)}
+    return {place: found[place] for place in sorted(found, key=lambda place: place.spot)}
 
 
 def _bhyve(guest: Guest, facts: Facts, found: dict[Address, str], secret: bool) -> tuple[str, ...]:
     slots = chain.from_iterable(("-s", f"{_slot(place)},{line}") for place, line in found.items())
     return (
         "bhyve",
-        *guest.bargs,
-        *(("-S",) if passthru(guest) and not bargs.wires(guest) else ()),
-        *("-c", str(guest.cpu)),
+        *arm64.own_options(guest),
+        *(("-S",) if board.wired(guest) and not bargs.wires(guest) else ()),
+        *("-c", processors.topology(guest)),
         *("-m", memory(guest)),
+        *processors.words(guest),
         *(("-U", guest.uuid) if guest.uuid else ()),
+        *board.words(guest),
         *slots,
-        *(("-l", f"com1,{console(guest, facts)}") if facts.console else ()),
-        *(("-l", f"bootrom,{facts.firmware}") if guest.loader == "uefi" else ()),
+        *(("-Y",) if _several_buses(guest, facts, found) else ()),
+        *(arm64.words if guest.loader == arm64.LOADER else _bridged)(guest, facts),
+        *board.tables(guest),
         *(("-k", _secrets(facts)) if secret else ()),
         names.vm(facts.name),
+    )
+
+
+def _bridged(guest: Guest, facts: Facts) -> tuple[str, ...]:
+    """What is behind the bridge for old devices: serial ports, boot ROM, TPM."""
+    return (
+        *(("-l", f"com1,{console(guest, facts)}") if facts.console else ()),
+        *board.lines(guest, facts),
+        *(("-l", f"bootrom,{firmware.rom(guest, facts)}{board.rom(guest)}") if guest.loader == "uefi" else ()),
+        *tpm.words(guest, facts),
+        *bootorder.words(guest),
     )
 
 
@@ -81,34 +117,40 @@ def _without_secrets(devices: dict[Address, str]) -> tuple[dict[Address, str], s
         options = line.split(",")
         hidden = [option for option in options if options[0] == "fbuf" and option.startswith(PASSWORD)]
         found[place] = ",".join(option for option in options if option not in hidden)
-        secrets += "".join(f"pci.0.{place.slot}.{place.function}.{option}\n" for option in hidden)
+        node = ".".join(map(str, place.spot))
+        secrets += "".join(f"pci.{node}.{option}\n" for option in hidden)
     return found, secrets
 
 
-def _order(place: Address) -> tuple[int, int]:
-    return place.slot, place.function
+def _several_buses(guest: Guest, facts: Facts, found: dict[Address, str]) -> bool:
+    """Whether the guest must do without the MP table, which knows the first bus alone; also that of bargs counts."""
+    if not any(place.bus for place in found) or any(option == "-Y" for option, _ in bargs.bhyve_options(guest)):
+        return False
+    return not facts.host.options or "Y" in facts.host.options
 
 
 def _slot(place: Address) -> str:
+    if place.bus:
+        return ":".join(map(str, place.spot))
     return f"{place.slot}:{place.function}" if place.function else str(place.slot)
 
 
 def _fixed(guest: Guest, facts: Facts, medium: str | None) -> dict[Address, str]:
     """The devices whose slots never change. A UEFI guest without a medium gets an empty one, as with 0.2.0."""
-    bus = {HOST_BRIDGE: "hostbridge", LPC: "lpc"}
+    bus = {HOST_BRIDGE: "hostbridge"} | ({LPC: "lpc"} if guest.loader != arm64.LOADER else {})
     if shows_screen(guest):
-        bus[SCREEN] = _screen(guest)
+        bus[SCREEN] = _screen(guest, facts)
     disc = medium or (facts.null_iso if guest.loader == "uefi" else None)
     if disc:
-        bus[MEDIUM] = f"ahci-cd,{disc},ro"
+        bus[MEDIUM] = arm64.medium(disc) if guest.loader == arm64.LOADER else f"ahci-cd,{disc},ro"
     return bus
 
 
-def _screen(guest: Guest) -> str:
+def _screen(guest: Guest, facts: Facts) -> str:
     width, _, height = guest.uefi_vnc_res.partition("x")
     wait = ",wait" if guest.uefi_vnc_pause_until_client_connect else ""
     password = "" if guest.uefi_vnc_password is None else f",{PASSWORD}{guest.uefi_vnc_password}"
-    return f"fbuf,tcp={guest.uefi_vnc_ip}:{guest.uefi_vnc_port},w={width},h={height}{wait}{password}"
+    return f"fbuf,{board.screen_place(guest, facts)},w={width},h={height}{wait}{password}"
 
 
 def _all(fixed: dict[Address, str], guest: Guest, facts: Facts, where: dict[str, Address]) -> dict[Address, str]:
@@ -120,9 +162,9 @@ def _all(fixed: dict[Address, str], guest: Guest, facts: Facts, where: dict[str,
         if place.port is None:
             bus[place] = str(device)
         else:
-            controllers.setdefault(Address(place.slot, place.function), {})[place.port] = device
+            controllers.setdefault(Address(place.slot, place.function, bus=place.bus), {})[place.port] = device
     bus |= {place: _controller(ports) for place, ports in controllers.items()}
-    return dict.fromkeys((Address(place.slot) for place in bus), FILLER) | bus
+    return dict.fromkeys((Address(place.slot, bus=place.bus) for place in bus), FILLER) | bus
 
 
 def _controller(ports: dict[int, Device]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from chyves import names
 from chyves.bhyve import bargs
-from chyves.bhyve.devices import disks
+from chyves.bhyve.disks import disks
 from chyves.bhyve.facts import Facts
 from chyves.bhyve.recipes import recipe
 from chyves.properties import Guest

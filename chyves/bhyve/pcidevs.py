@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from chyves.bhyve.devices import is_passthru, physical, shows_screen
-from chyves.bhyve.facts import Facts
+from chyves.bhyve.facts import Facts, HostFacts
 from chyves.errors import ChyvesError
+from chyves.nics import addresses, owner_of
 from chyves.properties import Guest
 
 NAMED_PASSTHRU_SINCE = 1400000
@@ -92,15 +93,27 @@ def _passthru(text: str, facts: Facts, hosts: dict[object, str]) -> str | None:
     if named and facts.host.release < NAMED_PASSTHRU_SINCE:
         return f"{card} is how FreeBSD 14 and later name it; write passthru,bus/slot/function"
     if not facts.host.iommu:
-        return "passthru needs an IOMMU, and this host uses none; switch VT-d or AMD-Vi on in its BIOS"
+        return no_iommu(facts.host)
     if _card(text) in hosts:
         return f"{card} is what {hosts[_card(text)]} has already; take one of them away"
     return None
 
 
+def no_iommu(host: HostFacts) -> str:
+    """Why this host cannot pass devices through, and what to do."""
+    if host.amdvi_off:
+        line = 'hw.vmm.amdvi.enable="1"'
+        return (
+            f"passthru needs an IOMMU, and vmm(4) leaves AMD's off; have {line} in /boot/loader.conf, reboot the host"
+        )
+    return "passthru needs an IOMMU, and this host uses none; switch VT-d or AMD-Vi on in its BIOS"
+
+
 def _addresses(guest: Guest, facts: Facts) -> None:
     """Each card an Ethernet address of its own, one that a card can have (bhyve: unicast, not zero)."""
-    found = [(f"tap{number}_mac", mac) for number, mac in guest.tap_mac.items() if f"tap{number}" in guest.net_ifaces]
+    mine = addresses(guest).items()
+    found = [(name, mac) for name, mac in mine if owner_of(name) in guest.net_ifaces]
+    found += [("vale_mac", mac) for port, mac in guest.vale_mac.items() if port in guest.net_ifaces]
     for number, text in sorted(guest.pcidev.items()):
         found += [(f"pcidev_{number}", word[4:]) for word in text.split(",") if word.startswith("mac=")]
     seen: dict[str, str] = {}

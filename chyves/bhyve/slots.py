@@ -1,18 +1,20 @@
-"""Where each device of a guest sits on its PCI bus: kept places never move, new devices get the next that is free.
+"""Where each device of a guest sits on its PCI buses: kept places never move, new devices get the next that is free.
 
-Slots 0 (host bridge), 2 (frame buffer), 3 (optical medium) and 31 (lpc) are fixed; the rest have 4 to 30. A guest
-with no kept places gets those that chyves 0.2.0 gave it at each start.
+Slots 0 (host bridge), 2 (frame buffer), 3 (optical medium) and 31 (lpc) of bus 0 are fixed; the rest have 4 to 30. A
+guest with no kept places gets those that chyves 0.2.0 gave it at each start. What finds no room on bus 0, also not
+beside others on a slot, sits on a further bus; disks of a UEFI guest do not, as its firmware looks on bus 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from chyves.addresses import HIGHEST_BUS, Address
 from chyves.bhyve.devices import DISK, Device, devices
 from chyves.bhyve.facts import Chassis
 from chyves.errors import ChyvesError
 from chyves.properties import Guest
-from chyves.values import Address
 
 FIRST, LAST, FUNCTIONS, PORTS = 4, 30, 8, 32
 UEFI_DISK_SLOTS = 3
@@ -40,8 +42,8 @@ class _Bus:
 
     def __init__(self, guest: Guest, facts: Chassis, wanted: Iterable[Device]) -> None:
         self.name, self.consolidate, self.uefi = facts.name, facts.consolidate, guest.loader == "uefi"
-        self.ahci = guest.bhyve_disk_type == "ahci-hd"
         self.family = {device.name: device.family for device in wanted}
+        self.ahci = {device.name for device in wanted if device.family == DISK and device.emulation == "ahci-hd"}
         self.places = {name: place for name, place in guest.pci_slots.items() if self._keeps(name, place)}
 
     def _keeps(self, name: str, place: Address) -> bool:
@@ -53,14 +55,14 @@ class _Bus:
             raise ChyvesError(
                 f"{self.name}: pci_slots: {name} cannot be at {place}; unset pci_slots to have all devices placed anew"
             )
-        return place.port is None or self.ahci
+        return place.port is None or name in self.ahci
 
     def give(self, members: list[Device]) -> None:
         """Places for those of one family that have none."""
         new = [device for device in members if device.name not in self.places]
         crowd = self._crowd(members[0].family, len(new) if len(new) == len(members) else 0)
         for device in new:
-            ported = self.consolidate and self.ahci and device.family == DISK
+            ported = self.consolidate and device.name in self.ahci
             self.places[device.name] = self._port(device) if ported else self._place(device, crowd)
 
     def _crowd(self, family: str, count: int) -> int:
@@ -72,18 +74,21 @@ class _Bus:
 
     def _port(self, device: Device) -> Address:
         """The next port of an AHCI controller that has one, or the first of a new controller."""
-        controllers: dict[tuple[int, int], set[int]] = {}
+        controllers: dict[tuple[int, int, int], set[int]] = {}
         for place in self.places.values():
             if place.port is not None:
-                controllers.setdefault((place.slot, place.function), set()).add(place.port)
-        for (slot, function), taken in sorted(controllers.items()):
+                controllers.setdefault(place.spot, set()).add(place.port)
+        for (bus, slot, function), taken in sorted(controllers.items()):
             if len(taken) < PORTS:
-                return Address(slot, function, min(set(range(PORTS)) - taken))
-        place = self._place(device, 1)
-        return Address(place.slot, place.function, 0)
+                return Address(slot, function, min(set(range(PORTS)) - taken), bus)
+        return replace(self._place(device, 1), port=0)
 
     def _place(self, device: Device, crowd: int) -> Address:
-        place = self._on_own_slots(device.family, crowd) or self._on_slot_of_others(device.family)
+        place = (
+            self._on_own_slots(device.family, crowd)
+            or self._on_slot_of_others(device.family)
+            or self._on_another_bus(device.family)
+        )
         if place is None:
             raise ChyvesError(f"{self.name}: {device.name}: {self._no_room(device.family)}")
         return place
@@ -108,25 +113,30 @@ class _Bus:
         others = {other for other in self.family.values() if not other.startswith("passthru")}
         return self._function([slot for slot in self._slots(others) if slot not in self._host_slots()], FUNCTIONS)
 
+    def _on_another_bus(self, family: str) -> Address | None:
+        if self.uefi and family == DISK:
+            return None
+        return next(filter(None, (self._new_slot(LAST, bus) for bus in range(1, HIGHEST_BUS + 1))), None)
+
     def _disk_slots_full(self) -> bool:
         return len(self._slots({DISK})) >= UEFI_DISK_SLOTS
 
-    def _host_slots(self) -> list[int]:
+    def _host_slots(self) -> list[tuple[int, int]]:
         return self._slots({family for family in self.family.values() if family.startswith("passthru")})
 
-    def _slots(self, families: set[str]) -> list[int]:
-        return sorted({place.slot for name, place in self.places.items() if self.family.get(name) in families})
+    def _slots(self, families: set[str]) -> list[tuple[int, int]]:
+        return sorted({place.board for name, place in self.places.items() if self.family.get(name) in families})
 
-    def _function(self, slots: list[int], limit: int) -> Address | None:
-        for slot in slots:
-            taken = {place.function for place in self.places.values() if place.slot == slot}
+    def _function(self, slots: list[tuple[int, int]], limit: int) -> Address | None:
+        for bus, slot in slots:
+            taken = {place.function for place in self.places.values() if place.board == (bus, slot)}
             if len(taken) < limit:
-                return Address(slot, min(set(range(FUNCTIONS)) - taken))
+                return Address(slot, min(set(range(FUNCTIONS)) - taken), bus=bus)
         return None
 
-    def _new_slot(self, last: int) -> Address | None:
-        taken = {place.slot for place in self.places.values()}
-        return next((Address(slot) for slot in range(FIRST, last + 1) if slot not in taken), None)
+    def _new_slot(self, last: int, bus: int = 0) -> Address | None:
+        taken = {place.slot for place in self.places.values() if place.bus == bus}
+        return next((Address(slot, bus=bus) for slot in range(FIRST, last + 1) if slot not in taken), None)
 
     def _no_room(self, family: str) -> str:
         if self.uefi and family == DISK and self._disk_slots_full():
@@ -135,4 +145,4 @@ class _Bus:
             if self.ahci and not self.consolidate:
                 advice += ", or set global consolidate_bhyve_pci_devices=yes"
             return f"a UEFI guest has room for {most} disks on its PCI bus; {advice}"
-        return f"no PCI slot from {FIRST} to {LAST} has room for it; take devices away"
+        return f"no PCI slot from {FIRST} to {LAST} of any bus has room for it; take devices away"

@@ -135,7 +135,7 @@ def _shown_word(word: Word) -> str:
 
 def _shown_options(row: Command) -> list[str]:
     choices = [f"[{'|'.join(option.name for option in group)}]" for group in row.choices.values()]
-    others = [f"[{f'{option.name} {option.metavar}'.rstrip()}]" for option in row.others]
+    others = [f"[{option.shown}]" for option in row.others]
     return [*([f"[-{row.flags}]"] if row.flags else []), *choices, *others]
 
 

@@ -21,13 +21,16 @@ GROUPS = {
     "Pools": ("dataset",),
     "ISO images and firmware": ("iso", "firmware"),
     "Guests": (),
+    "Guests in files": ("export", "import"),
+    "Guests of other managers": ("adopt",),
     "Snapshots": ("snapshot",),
     "Disks": ("disk",),
-    "Properties": ("get", "set", "unset"),
+    "Devices of the host": ("pci",),
+    "Properties": ("get", "set", "unset", "preset"),
     "Network": ("network",),
     "Lists": ("list", "info"),
     "Ahead of a start": ("check", "explain", "diff", "slots"),
-    "Watching": ("wait",),
+    "Watching": ("wait", "top", "metrics", "events"),
     FAULTS: ("doctor",),
     "The lab": ("lab",),
     HELP: ("help", "version", "completion", "debug", "upgrade", "dev"),
@@ -105,7 +108,7 @@ def command_help(row: Command) -> str:
     """What is known of one command."""
     lines = [synopsis(row), f"    {row.doc}{' Needs root.' if row.root else ''}"]
     lines += [f"    {arg.metavar}: {arg.doc}" for arg in row.args]
-    lines += [f"    {' '.join((option.name, option.metavar)).rstrip()}: {option.doc}" for option in row.options]
+    lines += [f"    {option.shown}: {option.doc}" for option in row.options]
     lines += [f"    {name}: {GENERAL[name]}" for name in general_options(row)]
     return "\n".join(lines) + "\n"
 

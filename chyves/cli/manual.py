@@ -60,7 +60,14 @@ def _word(word: Word) -> str:
 
 
 def _option(option: Option) -> str:
-    return f"Op Fl {option.name[1:]}" + (f" Ar {option.metavar}" if option.metavar else "")
+    return f"Op {_valued(option)}"
+
+
+def _valued(option: Option) -> str:
+    """An option with its value."""
+    if option.bare:
+        return f"Fl {option.name[1:]} Ns Oo = Ns Ar {option.metavar} Oc"
+    return f"Fl {option.name[1:]} Ar {option.metavar}".removesuffix(" Ar ")
 
 
 def _shared() -> list[Arg]:
@@ -112,11 +119,7 @@ def _command(row: Command) -> Iterator[str]:
         yield ".Fl " + " , ".join(name[1:] for name in general) + " ."
     shared = _shared()
     own = [(_word(arg), arg.doc) for arg in row.args if arg not in shared]
-    own += [
-        (f"Fl {option.name[1:]} Ar {option.metavar}".removesuffix(" Ar "), option.doc)
-        for option in row.options
-        if option != HEADLESS
-    ]
+    own += [(_valued(option), option.doc) for option in row.options if option != HEADLESS]
     if own:
         yield from (".Pp", ".Bl -tag -width indent -compact")
         for head, doc in own:

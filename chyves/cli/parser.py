@@ -18,7 +18,7 @@ HELP = next(row for row in COMMANDS if row.name == "help")
 ASKED = ("-h", "--help")
 ONE_GUEST = (names.guest, names.guest_or_snapshot)
 STANDING = frozenset(text for row in COMMANDS for arg in row.args for text in arg.instead)
-VALUED = frozenset(option.name for row in COMMANDS for option in row.options if option.metavar)
+VALUED = frozenset(option.name for row in COMMANDS for option in row.options if option.metavar and not option.bare)
 
 GENERAL = {
     "--dry-run": "Print the commands that would run, and run none.",
@@ -105,7 +105,7 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 def options_parser(rows: Sequence[Command]) -> argparse.ArgumentParser:
-    """A parser of the options that these rows have."""
+    """A parser of the options that these rows have; one of a name, which takes a value in all of them or in none."""
     parser = argparse.ArgumentParser(
         prog="chyves", add_help=False, allow_abbrev=False, exit_on_error=False, formatter_class=_formatter
     )
@@ -114,7 +114,7 @@ def options_parser(rows: Sequence[Command]) -> argparse.ArgumentParser:
     for name in dict.fromkeys(name for row in rows for name in general_options(row)):
         short = ("-y",) if name == "--yes" else ()
         parser.add_argument(name, *short, action="store_true", help=GENERAL[name])
-    for option in dict.fromkeys(option for row in rows for option in row.options):
+    for option in {option.name: option for row in rows for option in row.options}.values():
         _add(parser, option)
     return parser
 
@@ -137,6 +137,8 @@ def _options(row: Command, options: Sequence[str]) -> argparse.Namespace:
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     if option.group:
         parser.add_argument(option.name, dest=option.key, action="append_const", const=option.name, help=option.doc)
+    elif option.bare:
+        parser.add_argument(option.name, dest=option.key, nargs="?", const=option.bare, help=option.doc)
     elif option.metavar:
         parser.add_argument(option.name, dest=option.key, metavar=option.metavar, help=option.doc)
     else:
@@ -167,13 +169,14 @@ def _args(row: Command, words: Sequence[str]) -> dict[str, object]:
         if not isinstance(word, Arg):
             continue
         if word.many in OPEN:
-            args[word.name] = tuple(_value(row.name, word, text) for text in words[index:])
+            args[word.name] = tuple(value_of(row.name, word, text) for text in words[index:])
         else:
-            args[word.name] = _value(row.name, word, words[index]) if index < len(words) else None
+            args[word.name] = value_of(row.name, word, words[index]) if index < len(words) else None
     return args
 
 
-def _value(command: str, arg: Arg, text: str) -> object:
+def value_of(command: str, arg: Arg, text: str) -> object:
+    """What a word is that was given for an Arg of a command; raises UsageError."""
     if text in arg.choices or text in arg.instead:
         return text
     if not arg.split:
@@ -191,7 +194,7 @@ def _value(command: str, arg: Arg, text: str) -> object:
 
 def owners_of(text: str) -> tuple[str, ...] | str:
     """Whose properties a word names: guests, or all, global or defaults; raises UsageError."""
-    return cast("tuple[str, ...] | str", _value("set", OWNER, text))
+    return cast("tuple[str, ...] | str", value_of("set", OWNER, text))
 
 
 def checked(arg: Arg, text: str) -> str:

@@ -93,7 +93,12 @@ def tabs(table: Table) -> str:
 
 def json_text(table: Table) -> str:
     """`{"version": 1, NAME: [...]}`, with the values as they are and None as null."""
-    return _json({"version": VERSION, table.name: [_tree(table, row) for row in table.rows]})
+    return _json({"version": VERSION, table.name: objects(table)})
+
+
+def objects(table: Table) -> list[dict[str, object]]:
+    """The rows as JSON has them."""
+    return [_tree(table, row) for row in table.rows]
 
 
 def json_of_text(text: str) -> str:

@@ -13,11 +13,13 @@ from chyves.errors import ChyvesError
 from chyves.guests import crashes, prepare, running
 from chyves.guests.reclaim import free_vmm
 from chyves.host.machine import Host
+from chyves.network.cards import running_vlans
 from chyves.network.change import change
 from chyves.network.moves import joining
 from chyves.network.taps import take_down
 from chyves.pools import install, together
 from chyves.pools.holdings import Holdings
+from chyves.properties import of_disk
 from chyves.resources import leftovers as resources
 
 
@@ -45,8 +47,9 @@ def _places(host: Host, finding: Finding) -> None:
         holding = holdings.guest(finding.owner)
         before = holding.properties
         if finding.thing not in holding.volumes:
-            number = names.disk_number(finding.thing)
-            holding.properties = before.with_changes({f"virtio_block_options_disk{number}": None})
+            words = (f"{finding.thing}_description", f"{finding.thing}_notes")
+            gone = [name for name in of_disk(names.disk_number(finding.thing) or 0) if name not in words]
+            holding.properties = before.with_changes(dict.fromkeys(gone))
         together.write(holdings, [before], [prepare.placed(holdings, holding)])
 
 
@@ -68,6 +71,14 @@ def _home(host: Host, finding: Finding) -> None:
     holdings, tap = Holdings.read(host).for_change(), finding.thing
     on = [name for name, bridge in host.interfaces.all().items() if tap in bridge.members]
     change(holdings, holdings.globals, holdings.defaults, joining(holdings.globals, [tap], *on))
+
+
+def _vlans(host: Host, finding: Finding) -> None:
+    """Give a tap the VLANs that its guest was started with, where it still is on a bridge."""
+    given, tap = running_vlans(host).get(finding.thing), finding.thing
+    for name, bridge in host.interfaces.all().items():
+        if given and tap in bridge.members:
+            host.interfaces.set_vlans(name, tap, *given.words)
 
 
 def _tap(host: Host, finding: Finding) -> None:
@@ -128,6 +139,7 @@ ACTS: dict[str, Callable[[Host, Finding], None]] = {
     "missing-disk": _places,
     "two-bridges": _one_bridge,
     "stray-tap": _home,
+    "other-vlans": _vlans,
     "spare-tap": _tap,
     "spare-bridge": _bridge,
     "dead-vmm": _vmm,

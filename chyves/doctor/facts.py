@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.network.plan import Existing
+from chyves.network.steps import Existing
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import Section
+from chyves.vlans import Vlans
 
 S = TypeVar("S", bound=Section)
 Rows = Mapping[str, Mapping[str, str]]
@@ -156,6 +157,7 @@ class Facts:
     uninstalled: Sequence[str] = ()
     snapshots: Sequence[Mapping[str, str]] = ()
     interfaces: Mapping[str, Existing] = field(default_factory=dict)
+    vlans: Mapping[str, Vlans] = field(default_factory=dict)
     supervised: Mapping[str, int] = field(default_factory=dict)
     records: Sequence[Record] = ()
     vmms: frozenset[str] = frozenset()

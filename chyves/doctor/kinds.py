@@ -77,6 +77,7 @@ _ROWS = (
     Kind("taken-tap", "A process has a tap of a guest that does not run.", How.TOLD, "Ending it is a choice."),
     Kind("spare-bridge", "An empty bridge is left that nothing names.", How.REPAIRED, "It is destroyed."),
     Kind("stray-tap", "A tap is not on the bridge that it belongs to.", How.REPAIRED, "It is put there."),
+    Kind("other-vlans", "A tap is not in the VLANs that its guest was started with.", How.REPAIRED, "It is put there."),
     # What runs.
     Kind("dead-vmm", "The kernel has a VMM and no bhyve runs it.", How.REPAIRED, "It is destroyed."),
     Kind("dead-supervisor", "A guest's supervisor has died.", How.SETTLED, "A new one, or all it held is freed."),

@@ -18,12 +18,13 @@ from chyves.doctor.facts import Facts, GuestFacts, Kept, Note, Place, PoolFacts,
 from chyves.doctor.findings import findings
 from chyves.doctor.kinds import Finding
 from chyves.errors import ChyvesError
-from chyves.guests import crashes, following, rollback, running, succession
+from chyves.guests import crashes, following, rollback, running, snapshot_set, succession
 from chyves.host.interfaces import Interface
 from chyves.host.locks import Sight
 from chyves.host.machine import Host
 from chyves.masking import masked
 from chyves.network import change
+from chyves.network.cards import running_vlans
 from chyves.pools import leftovers, together
 from chyves.pools.holdings import RESOURCES, GuestHolding, Holdings, PoolHolding
 from chyves.resources.leftovers import FROM
@@ -140,6 +141,7 @@ class _Sight:
         return replace(
             stored,
             interfaces=interfaces,
+            vlans=running_vlans(self.host),
             supervised=supervised,
             records=records,
             vmms=frozenset(running.vmms(self.host)),
@@ -243,11 +245,12 @@ class _Sight:
     def _notes_of_primary(self, holdings: Holdings) -> None:
         with suppress(ChyvesError):
             changed, promoted = together.note(holdings), succession.note(holdings)
-            back = rollback.note(holdings)
+            back, taken = rollback.note(holdings), snapshot_set.note(holdings)
             self._note("host", changed, "a change of properties is not at its end", lambda: _object(changed))
             self._note("host", promoted, "the promotion of a guest is not at its end", lambda: _object(promoted))
             self._note("host", back, "a guest is not all back to a snapshot", lambda: rollback.noted(holdings))
-            self._unfinished("host", changed, promoted, back, holdings.globals_file, holdings.defaults_file)
+            self._note("host", taken, "a set of snapshots is not all taken", lambda: _object(taken))
+            self._unfinished("host", changed, promoted, back, taken, holdings.globals_file, holdings.defaults_file)
 
     def _notes_of_host(self) -> None:
         note = change.note(self.host)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from chyves import names
 from chyves.doctor.facts import Facts
 from chyves.doctor.kinds import Finding, found
 from chyves.network.moves import is_named
-from chyves.network.plan import GROUP, PRIVATE, bridge_of, is_system, taps
+from chyves.network.plan import PRIVATE, bridge_of, is_system, taps
+from chyves.network.steps import GROUP
+from chyves.vlans import Vlans
 
 ALL = ("all",)
 
@@ -48,17 +50,20 @@ def lists(facts: Facts) -> Iterator[Finding]:
                 f"or give it to one: chyves network GUEST add {member} {first}",
                 ALL,
             )
-    for tap, guest in own.items():
-        if tap not in on:
-            bridge = facts.defaults.bridge
-            yield found(
-                "no-bridge",
-                guest,
-                tap,
-                f"{tap} is in the list of no bridge, so that it is on no network",
-                f"put it on one: chyves network {bridge} join {tap}",
-                ALL,
-            )
+    yield from _on_no_bridge(facts.defaults.bridge, {tap: guest for tap, guest in own.items() if tap not in on})
+
+
+def _on_no_bridge(bridge: str, alone: Mapping[str, str]) -> Iterator[Finding]:
+    """Taps of guests that no list has; `bridge` is the one that new guests join."""
+    for tap, guest in alone.items():
+        yield found(
+            "no-bridge",
+            guest,
+            tap,
+            f"{tap} is in the list of no bridge, so that it is on no network",
+            f"put it on one: chyves network {bridge} join {tap}",
+            ALL,
+        )
 
 
 def uplinks(facts: Facts) -> Iterator[Finding]:
@@ -113,6 +118,8 @@ def interfaces(facts: Facts) -> Iterator[Finding]:
                     f"put it on {bridge}",
                     locks,
                 )
+            elif runs and not is_system(settings) and (bridge := on.get(name)):
+                yield from _of_vlans(facts, name, bridge, guest or "host", locks)
         elif _is_spare_bridge(facts, name):
             yield found(
                 "spare-bridge",
@@ -122,6 +129,20 @@ def interfaces(facts: Facts) -> Iterator[Finding]:
                 "destroy it",
                 ALL,
             )
+
+
+def _of_vlans(facts: Facts, tap: str, bridge: str, guest: str, locks: tuple[str, ...]) -> Iterator[Finding]:
+    """What a running guest's tap does not hear, or hears besides; a tap that was given no VLANs may have some."""
+    given, there = facts.vlans.get(tap), facts.interfaces[bridge]
+    now = there.vlans.get(tap, Vlans())
+    if given and there.filters and now != given:
+        what = f"{tap} was started {given} on {bridge}, and is {now if now else 'in no VLAN'}"
+        yield found("other-vlans", guest, tap, what, f"make it {given}", locks)
+    elif given and not there.filters:
+        what = f"{tap} was started {given} on {bridge}, which filters no VLANs: it hears all"
+        yield found(
+            "other-vlans", guest, tap, what, f"have it filter: ifconfig {bridge} vlanfilter", locks, repair=False
+        )
 
 
 def _left(tap: str, guest: str | None, opened_by: int | None, locks: tuple[str, ...]) -> Finding:

@@ -8,7 +8,7 @@ from chyves import names
 from chyves.doctor.facts import Facts, GuestFacts, Note, PoolFacts
 from chyves.doctor.kinds import Finding, found
 from chyves.errors import ChyvesError
-from chyves.properties import Guest
+from chyves.properties import Guest, of_disks
 from chyves.values import NONE
 
 ALL = ("all",)
@@ -296,7 +296,7 @@ def _disks(guest: GuestFacts) -> Iterator[Finding]:
     placed = {disk for disk in own.pci_slots if names.disk_number(disk) is not None}
     for disk in sorted(have - placed) if own.pci_slots else ():
         yield found("unplaced-disk", name, disk, f"{disk} has no place in pci_slots", "give it one", locks)
-    options = {f"disk{number}" for number in own.virtio_block_options}
+    options = {f"disk{number}" for number in of_disks(own)}
     for disk in sorted((placed | options) - have):
         yield found(
             "missing-disk",

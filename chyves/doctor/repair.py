@@ -71,6 +71,7 @@ def _failing(host: Host, findings: Iterable[Finding]) -> Iterable[ChyvesError]:
         try:
             with Undo() as undo:
                 undo.do(lambda finding=finding: _repair(host, finding))  # type: ignore[misc]
+                host.events.note("repaired", finding=finding.kind.name, thing=str(finding.thing))
         except Interrupted:
             raise
         except ChyvesError as error:
@@ -80,10 +81,17 @@ def _failing(host: Host, findings: Iterable[Finding]) -> Iterable[ChyvesError]:
 
 
 def _repair(host: Host, finding: Finding) -> None:
-    """Do it; raises ChyvesError, also for what was to be settled and is still there."""
+    """Do it; raises ChyvesError, also for what was to be settled and is still there.
+
+    A program can fail, or be ended, when its work is done.
+    """
     if finding.kind.how is not How.REPAIRED:
         raise ChyvesError(f"{finding.owner}: {finding.what}; what keeps it from being settled stands above")
-    ACTS[finding.kind.name](host, finding)
+    try:
+        ACTS[finding.kind.name](host, finding)
+    except ChyvesError:
+        if host.dry or any(other.key == finding.key for other in look(host).findings):
+            raise
 
 
 def _in_order(findings: Iterable[Finding]) -> list[Finding]:

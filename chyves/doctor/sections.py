@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
+from chyves.bhyve import board
 from chyves.doctor.facts import Facts, GuestFacts, Kept, problems
 from chyves.doctor.kinds import Finding, found
 from chyves.network.plan import is_shared
+from chyves.nics import addresses
 from chyves.properties import DATASET_VERSION, GUEST_VERSION, Defaults, Global, Guest, Pool
 from chyves.section import Section
 
@@ -163,14 +165,19 @@ def _another(kind: str, name: str, first: str, property: str, shown: str) -> str
 def _own(guest: GuestFacts) -> Iterator[tuple[str, str, Hashable, str]]:
     """What no other guest may have: the end of the kind's name, the property, the value and its text."""
     own = guest.guest
-    for number, mac in own.tap_mac.items():
-        yield "mac", f"tap{number}_mac", mac, mac
+    for name, mac in (*addresses(own).items(), *(("vale_mac", mac) for mac in own.vale_mac.values())):
+        yield "mac", name, mac, mac
     if own.uuid is not None:
         yield "uuid", "uuid", own.uuid, own.uuid
     if own.serial is not None:
         yield "serial", "serial", own.serial, own.serial
     if own.uefi_vnc_port is not None:
         yield "port", "uefi_vnc_port", (own.uefi_vnc_ip, own.uefi_vnc_port), str(own.uefi_vnc_port)
+    for number, forwards in own.slirp_forward.items():
+        for forward in forwards:
+            yield "port", f"slirp{number}_forward", forward.here, forward.here
+    for name, (kind, value) in board.alone(own).items():
+        yield kind, name, value, own.get(name)
     for interface in own.net_ifaces:
         if not is_shared(interface):
             yield "tap", "net_ifaces", interface, interface

@@ -6,28 +6,34 @@ Built below `guests/.new`, and there at once by one rename, as a new guest is.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from chyves import __version__
+from chyves import __version__, names, nics
+from chyves.bhyve import board
+from chyves.board import SMBIOS
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, rollback, running, template
+from chyves.guests import leftovers, prepare, rollback, running, template
 from chyves.guests.copy import Size, copy, measured, require_room
 from chyves.guests.create import refuse_taken
 from chyves.guests.each import begun
-from chyves.guests.leftovers import NEW, PROCESS
-from chyves.guests.unique import Unique
+from chyves.guests.leftovers import NEW
+from chyves.guests.process_snapshots import take_process_snapshots
+from chyves.guests.unique import Unique, disk_serial
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import bridge_of, is_system, taps, with_member
-from chyves.pools.holdings import GUEST_FILE, GuestHolding, Holdings, PoolHolding, save
+from chyves.pools.holdings import GUEST_FILE, GuestHolding, Holdings, PoolHolding
+from chyves.pools.writing import save
 from chyves.properties import Global, Guest
 
 MADE_ANEW = {".config": {"snapdir": "visible"}, "logs": {"compression": "on"}}
 """Datasets of a clone that are its own from the beginning, with their ZFS properties."""
+
+OF_ONE_MACHINE = tuple(name for name in SMBIOS if name.endswith(("_serial_number", "_asset_tag")))
+"""By these a machine is told from all others, so that a clone that is to be one of its own is without them."""
 
 KEPT = (
     "atime",
@@ -65,6 +71,15 @@ class Original:
     def sizes(self) -> dict[str, Size]:
         """The sizes of its datasets, asked once for all its copies."""
         return measured(self.holding.host, self.datasets)
+
+    def fixed(self, holdings: Holdings) -> Guest:
+        """Its properties, by which the devices of an exact clone are what they are here."""
+        rows = {
+            name: row for name, row in self.holding.rows.items() if name in self.datasets or row["type"] != "volume"
+        }
+        then = replace(self.holding, rows=rows)
+        then.properties = self.guest
+        return prepare.fixed(holdings, then)
 
     @property
     def shown(self) -> str:
@@ -149,6 +164,8 @@ def _clone(holdings: Holdings, original: Original, name: str, where: PoolHolding
     guest, changed = Guest(name, original.guest.text), holdings.globals
     if how[2] == "u":
         guest, changed = _renewed(holdings, original, guest, unique)
+    else:
+        guest = Guest(name, original.fixed(holdings).text)
     _build(holdings, original, guest, where, how, changed)
     holdings.globals = changed
     own = ", ".join(filter(None, (*guest.net_ifaces, guest.serial)))
@@ -175,6 +192,7 @@ def _build(holdings: Holdings, original: Original, guest: Guest, pool: PoolHoldi
                     f"take the taps of {guest.owner} off their bridges",
                 )
             undo.do(lambda: host.zfs.rename(new, final))
+            host.events.note("cloned", guest.owner, of=original.shown, pool=pool.name)
         leftovers.tidy(host, pool, new)
 
 
@@ -186,15 +204,8 @@ def _make_from(undo: Undo, host: Host, original: Original, pool: PoolHolding, ne
         for dataset in original.datasets
     }
     places = {dataset: dataset.replace(old, new, 1) for dataset in original.datasets}
-    tag = original.snapshot or f"{PROCESS}{uuid.uuid4()}"
-    if original.snapshot is None:
-        undo.do(lambda: None, lambda: leftovers.drop_process_snapshots(host, old), f"destroy the snapshots @{tag}")
-        undo.do(lambda: host.zfs.snapshot(f"{old}@{tag}"))
-    undo.do(
-        lambda: None,
-        lambda: leftovers.discard(host, pool, new, host.zfs.below(new)) if host.zfs.exists(new) else None,
-        f"destroy {new}",
-    )
+    tag = original.snapshot or take_process_snapshots(undo, host, old)
+    leftovers.arriving(undo, host, pool, new)
     if dependent(how):
         for dataset, place in places.items():
             undo.do(partial(host.zfs.clone, f"{dataset}@{tag}", place, kept[dataset]))
@@ -237,6 +248,7 @@ def _renewed(holdings: Holdings, original: Original, guest: Guest, unique: Uniqu
 def interfaces(old: Iterable[str], unique: Unique) -> dict[str, str]:
     """New interfaces for old ones: a tap for each tap, and for the port of a VALE switch the switch without a port.
 
+    slirp{n} and netgraph{n} count in their guest alone, and keep their names.
     Of a second port on one switch the clone gets a numbered one: a guest's interfaces have different names.
     """
     renamed: dict[str, str] = {}
@@ -244,6 +256,8 @@ def interfaces(old: Iterable[str], unique: Unique) -> dict[str, str]:
         switch = interface.partition(":")[0]
         if taps((interface,)):
             renamed[interface] = unique.tap()
+        elif names.is_card(interface):
+            renamed[interface] = interface  # each guest has its own
         else:
             renamed[interface] = unique.switch_port(switch) if switch in renamed.values() else switch
     return renamed
@@ -251,14 +265,32 @@ def interfaces(old: Iterable[str], unique: Unique) -> dict[str, str]:
 
 def renewed(guest: Guest, renamed: dict[str, str], unique: Unique) -> Guest:
     """A guest's properties with a uuid, serial line, VNC port, interfaces and MACs of its own, the cards in place."""
-    changes: dict[str, str | None] = dict.fromkeys(f"tap{number}_mac" for number in guest.tap_mac)
-    changes |= {f"{tap}_mac": unique.mac() for tap in taps(renamed.values())}
+    changes: dict[str, str | None] = dict.fromkeys(nics.addresses(guest))
+    changes |= nics.renamed(guest.text, renamed)
+    changes |= {f"{card}_mac": unique.mac() for card in filter(names.is_card, renamed.values())}
+    changes |= nics.ports(guest, renamed, {renamed[port]: unique.mac() for port in guest.vale_mac if port in renamed})
+    for number, forwards in guest.slirp_forward.items():
+        changes[f"slirp{number}_forward"] = Guest.slirp_forward.type.format(unique.forwards(forwards))
     changes |= {"uuid": unique.uuid(), "net_ifaces": ",".join(renamed.values()) or "-"}
+    changes |= {f"disk{number}_serial": disk_serial() for number in guest.disk_serial}
+    changes |= dict.fromkeys(["image_serials", "vale_macs", *(f"disk{number}_eui64" for number in guest.disk_eui64)])
     if guest.serial is not None:
         changes["serial"] = unique.serial()
     if guest.uefi_vnc_port is not None:
         changes["uefi_vnc_port"] = unique.vnc_port()
+    changes |= unique.of_board(guest, board.alone(guest))
+    changes |= {f"pcidev_{number}": _own_device(text, unique) for number, text in guest.pcidev.items()}
+    changes |= {name: None for name in guest.text if name in OF_ONE_MACHINE}
+    # A hook of a netgraph(4) node has one peer: which is for the clone's card is told by whoever made the node.
+    changes |= {f"netgraph{number}_peerhook": None for number in guest.netgraph_peerhook}
+    changes |= {f"netgraph{number}_socket": None for number in guest.netgraph_socket}
     if guest.pci_slots:
         places = {renamed.get(device, device): place for device, place in guest.pci_slots.items()}
         changes["pci_slots"] = Guest.pci_slots.type.format(places)
     return guest.with_changes(changes)
+
+
+def _own_device(text: str, unique: Unique) -> str:
+    """A `pcidev_{n}` with an Ethernet address of its own where it has one, and without what bhyve makes of the name."""
+    kept = [word for word in text.split(",") if not word.startswith("eui64=")]
+    return ",".join(f"mac={unique.mac()}" if word.startswith("mac=") else word for word in kept)

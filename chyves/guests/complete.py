@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chyves.errors import ChyvesError
-from chyves.guests import groups, history
 from chyves.host.machine import Host
-from chyves.pools.holdings import NULL_ISO, Holdings
-from chyves.properties import Guest
+
+if TYPE_CHECKING:
+    from chyves.pools.holdings import Holdings
+
+BELOW = ("chyves", "guests")
+"""Where a pool has guests; what begins with a dot there is none."""
 
 
 def names(kind: str, host: Host, guest: str) -> Iterable[str]:
@@ -20,14 +27,51 @@ def names(kind: str, host: Host, guest: str) -> Iterable[str]:
 
 
 def _names(host: Host, kind: str, guest: str) -> Iterable[str]:
-    if kind == "uplinks":
-        return host.interfaces.all()
-    if kind == "pools":
-        return [row["name"] for row in host.zfs.pools()]
-    holdings = Holdings.read(host)
     match kind:
+        case "uplinks":
+            return host.interfaces.all()
+        case "pools":
+            return [row["name"] for row in host.zfs.pools()]
         case "guests":
-            return holdings.guests
+            return _guests(host)
+    from chyves.pools.holdings import Holdings
+
+    return _held(Holdings.read(host), kind, guest)
+
+
+def _guests(host: Host) -> Iterable[str]:
+    """The guests of all pools: this is what is completed most, and ZFS is asked only where none is mounted as usual."""
+    return list(_mounted(host)) or _listed(host)
+
+
+def _mounted(host: Host) -> Iterator[str]:
+    """The guests whose datasets are mounted below /chyves/POOL, where `dataset POOL install` puts them.
+
+    What has no .config is only a place to mount at.
+    """
+    for pool in _within(host.path(f"/{BELOW[0]}")):
+        below = f"{pool.path}/{BELOW[1]}"
+        yield from (guest.name for guest in _within(below) if os.path.isdir(f"{guest.path}/.config"))
+
+
+def _within(directory: str | Path) -> Iterator[os.DirEntry[str]]:
+    """What a directory has, but for what is hidden; nothing where there is none."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as found:
+        yield from (entry for entry in found if entry.name[0] != ".")
+
+
+def _listed(host: Host) -> Iterable[str]:
+    """The guests of all pools, wherever they are mounted, by one question for names alone."""
+    rows = host.zfs.list(properties=("name",), types="filesystem", depth=len(BELOW) + 1)
+    parts = [row["name"].split("/") for row in rows]
+    return [part[3] for part in parts if tuple(part[1:3]) == BELOW and len(part) == 4 and part[3][0] != "."]
+
+
+def _held(holdings: Holdings, kind: str, guest: str) -> Iterable[str]:
+    from chyves.guests import groups
+    from chyves.pools.holdings import NULL_ISO
+
+    match kind:
         case "groups":
             return groups.members(holdings)
         case "isos" | "firmware":
@@ -49,15 +93,21 @@ def _of_guest(holdings: Holdings, kind: str, guest: str) -> Iterable[str]:
             holding = holdings.guest(guest)
             return [*holding.volumes, *(str(path.relative_to(holding.mountpoint)) for path in holding.images())]
         case "snapshots":
+            from chyves.guests import history
+
             holding = holdings.guest(guest)
             return [snapshot.name for snapshot in history.read(holdings.host, [holding])[guest].snapshots]
         case "taps":
-            return ["tap", *holdings.guest(guest).properties.net_ifaces]
+            from chyves.names import CARDS
+
+            return [*CARDS, *holdings.guest(guest).properties.net_ifaces]
     return ()
 
 
 def _numbered(holdings: Holdings, owner: str, settable: bool) -> Iterable[str]:
     """Properties with a number that an owner has set; `settable` with those that its disks and taps can have."""
+    from chyves.properties import Guest
+
     section = holdings.globals if owner == "global" else holdings.guest(owner).properties
     found = dict.fromkeys(name for name in section.text if name not in section.table)
     if settable and isinstance(section, Guest):

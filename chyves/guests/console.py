@@ -8,6 +8,7 @@ from chyves.guests.each import concerned, each
 from chyves.guests.leftovers import settle_guest
 from chyves.host.lines import Session
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.targets import Target
 
@@ -37,7 +38,7 @@ def reset(host: Host, guest: Target) -> None:
     """
     wanted = Holdings.read(host).find(guest)
     wanted = concerned(host, wanted, guest, lambda holding: holding.properties.serial is not None)
-    each(host, wanted, lambda holding: _reset(host, holding))
+    each(host, wanted, lambda holding: _reset_whole(host, holding))
 
 
 def line_of(holding: GuestHolding) -> str:
@@ -48,6 +49,11 @@ def line_of(holding: GuestHolding) -> str:
             f"{holding.name}: has no serial console; give it one with: chyves {holding.name} set serial=nmdm50"
         )
     return f"{serial}B"
+
+
+def _reset_whole(host: Host, holding: GuestHolding) -> None:
+    with Undo() as undo:
+        undo.do(lambda: _reset(host, holding))
 
 
 def _reset(host: Host, holding: GuestHolding) -> None:

@@ -5,25 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from chyves import __version__, names
+from chyves import __version__, names, presets
 from chyves.bhyve.facts import Chassis, Disk
 from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers
 from chyves.guests.each import begun
 from chyves.guests.leftovers import NEW
-from chyves.guests.unique import Unique
+from chyves.guests.unique import Unique, disk_serial
+from chyves.host.facts import machine
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import is_system, with_member
-from chyves.pools.holdings import GUEST_FILE, Holdings, PoolHolding, save
+from chyves.pools.holdings import GUEST_FILE, Holdings, PoolHolding
+from chyves.pools.writing import save
 from chyves.properties import Defaults, Guest
 
 
-def create(host: Host, guest: Sequence[str], size: str | None = None, pool: str | None = None) -> None:
+def create(
+    host: Host, guest: Sequence[str], size: str | None = None, pool: str | None = None, preset: str | None = None
+) -> None:
     """Make guests, each whole or not at all; a name that cannot be had is refused before anything is made."""
     if size is not None and pool is None and not size[:1].isdigit():
         pool, size = names.pool(size), None
+    if preset is not None:
+        presets.preset(preset)
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
         where = holdings.pool(pool)
@@ -33,7 +39,7 @@ def create(host: Host, guest: Sequence[str], size: str | None = None, pool: str 
         unique = Unique.read(holdings)
         for number, name in enumerate(guest):
             with begun(guest[number + 1 :]):
-                _create(host, holdings, where, name, volume_size, unique)
+                _create(host, holdings, where, name, volume_size, unique, preset)
 
 
 def refuse_taken(holdings: Holdings, name: str) -> None:
@@ -49,9 +55,11 @@ def refuse_taken(holdings: Holdings, name: str) -> None:
             )
 
 
-def _create(host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: int, unique: Unique) -> None:
+def _create(
+    host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: int, unique: Unique, preset: str | None
+) -> None:
     defaults, settings = holdings.defaults, holdings.globals
-    guest = _properties(holdings, name, unique)
+    guest = _properties(holdings, name, unique, preset)
     new, final = f"{pool.guests_dataset}/{NEW.name}/{name}", f"{pool.guests_dataset}/{name}"
     directory = pool.place(pool.guests_dataset) / NEW.name / name
     host.terminal.say(1, f"{name}: creating on {pool.name}")
@@ -75,13 +83,14 @@ def _create(host: Host, holdings: Holdings, pool: PoolHolding, name: str, size: 
                 f"take the tap of {name} off {defaults.bridge}",
             )
             undo.do(lambda: host.zfs.rename(new, final))
+            host.events.note("created", name, pool=pool.name)
         leftovers.tidy(host, pool, new)
     holdings.globals = changed
     network = "".join(f"{tap} on {defaults.bridge} and " for tap in guest.net_ifaces)
     host.terminal.say(2, f"{name}: created, with {network}{guest.serial}")
 
 
-def _properties(holdings: Holdings, name: str, unique: Unique) -> Guest:
+def _properties(holdings: Holdings, name: str, unique: Unique, preset: str | None) -> Guest:
     """What a new guest begins with: the defaults, and what no other guest has.
 
     In the network mode `system` it has no tap: the administrator makes one and sets net_ifaces.
@@ -90,6 +99,7 @@ def _properties(holdings: Holdings, name: str, unique: Unique) -> Guest:
         "chyves_guest_version": Guest.chyves_guest_version.default,
         "creation": f"Created on {time.strftime('%Y%m%d-%H%M')} by chyves {__version__}",
         "description": "-",
+        "disk0_serial": disk_serial(),
         "net_ifaces": "-",
         "notes": "-",
         "serial": unique.serial(),
@@ -100,6 +110,9 @@ def _properties(holdings: Holdings, name: str, unique: Unique) -> Guest:
         tap = unique.tap()
         own |= {"net_ifaces": tap, f"{tap}_mac": unique.mac()}
     guest = Guest(name, inherited(holdings.defaults) | own)
+    if preset is not None:
+        available, default = holdings.resources("firmware"), holdings.defaults.uefi_firmware
+        guest = guest.with_changes(presets.expanded(preset, guest, available, default, machine(holdings.host)))
     if guest.loader == "uefi":
         guest = guest.with_changes(uefi_additions(guest, holdings.defaults, unique))
     disk = Disk("disk0", f"/dev/zvol/{name}/disk0")
@@ -116,11 +129,12 @@ def inherited(defaults: Defaults) -> dict[str, str]:
 
 def uefi_additions(guest: Guest, defaults: Defaults, unique: Unique) -> dict[str, str | None]:
     """What a guest gets from the defaults when it first becomes a UEFI guest, or first shows its console by VNC."""
-    wanted = ["uefi_console_output", "uefi_firmware"]
-    if "vnc" in (guest.text.get("uefi_console_output"), defaults.uefi_console_output):
+    wanted = ["uefi_console_output", "uefi_firmware", *(["uefi_vars"] if defaults.uefi_vars else [])]
+    screen = "vnc" in (guest.text.get("uefi_console_output"), defaults.uefi_console_output)
+    if screen:
         wanted += [row.name for row in Guest.table.values() if row.inherited and row.name.startswith("uefi_vnc_")]
     added: dict[str, str | None] = {name: defaults.get(name) for name in wanted if name not in guest.text}
-    if len(wanted) > 2 and guest.uefi_vnc_port is None:
+    if screen and guest.uefi_vnc_port is None:
         added["uefi_vnc_port"] = unique.vnc_port()
     return added
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections import Counter
 from collections.abc import Sequence
 
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, Interrupted
 from chyves.guests import crashes, leftovers, lineage, running
 from chyves.guests.each import each
 from chyves.guests.leftovers import OLD
+from chyves.guests.process_snapshots import PROCESS
 from chyves.guests.stop import force_off
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import without_member
-from chyves.pools.holdings import GuestHolding, Holdings, save
+from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.pools.writing import save
 from chyves.targets import Target, named
 
 
@@ -77,7 +80,7 @@ def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how:
         if how != "force" and running.supervisor(host, holding.name) is not None:
             raise ChyvesError(f"{holding.name}: runs; stop it first, or use: chyves {holding.name} delete force")
         if how != "keepnet":
-            _ = holding.properties.net_ifaces  # whose file, where it is broken, is to be told before anything is gone
+            _refuse_unread(holding)
         hanging = [clone for clone in children.get(holding.name, []) if clone not in names]
         if hanging:
             were = "were" if hanging[1:] else "was"
@@ -85,6 +88,15 @@ def _refuse(host: Host, holdings: Holdings, doomed: Sequence[GuestHolding], how:
                 f"{holding.name}: {', '.join(hanging)} {were} cloned from it; free it with: "
                 f"chyves {','.join(hanging)} promote, or delete all with: chyves {holding.name} delete force"
             )
+
+
+def _refuse_unread(holding: GuestHolding) -> None:
+    """Raise, before anything is gone, for a guest whose file does not say which interfaces it has."""
+    try:
+        _ = holding.properties.net_ifaces
+    except ChyvesError as error:
+        error.add_note(f"to delete it, and leave the bridges' lists as they are: chyves {holding.name} delete keepnet")
+        raise
 
 
 def _delete(
@@ -97,7 +109,7 @@ def _delete(
         # In a dry run clones that go first are still there, and ZFS would refuse.
         below = list(holding.rows) if host.dry else below or host.zfs.below(holding.dataset)
         if running.supervisor(host, name) is not None:
-            force_off(host, name)
+            _stop_first(host, name)
         own = [] if how == "keepnet" else holding.properties.net_ifaces
         # Those of an exact clone are its parent's too.
         changed = without_member(settings, *(tap for tap in own if taps[tap] == 1))
@@ -111,6 +123,7 @@ def _delete(
                 )
                 if changed.text != settings.text:
                     undo.do(lambda: save(host, changed, holdings.globals_file))
+                host.events.note("deleted", name)
             holdings.globals = changed
             holdings.forget(name)
             taps.subtract(own)
@@ -118,6 +131,15 @@ def _delete(
             leftovers.finish(host, holding.pool, old, doomed, f"{name}: is deleted", _process_snapshots(holding))
     crashes.forget(host, name)
     host.terminal.say(1, f"{name}: deleted")
+
+
+def _stop_first(host: Host, name: str) -> None:
+    """Pull its plug; raises Interrupted where a signal came meanwhile, which then leaves it off."""
+    try:
+        force_off(host, name)
+    except Interrupted as error:
+        what = signal.Signals(error.number).name
+        raise Interrupted(error.number, f"stopped by {what} when {name} was off; it is not deleted") from None
 
 
 def _interfaces(holdings: Holdings) -> Counter[str]:
@@ -144,4 +166,4 @@ def _below_free(host: Host, doomed: Sequence[GuestHolding]) -> dict[str, list[st
 def _process_snapshots(holding: GuestHolding) -> list[str]:
     """The snapshots that were made for a clone and that it hangs on; those of 0.2.0 do not go by themselves."""
     found = (origin.snapshot for origin in lineage.origins(holding))
-    return [snapshot for snapshot in found if snapshot.partition("@")[2].startswith(leftovers.PROCESS)]
+    return [snapshot for snapshot in found if snapshot.partition("@")[2].startswith(PROCESS)]

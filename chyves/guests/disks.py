@@ -12,12 +12,14 @@ from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.create import volume_properties
 from chyves.guests.template import refuse_template
+from chyves.guests.unique import disk_serial
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.names import shown
 from chyves.network.plan import free_number
 from chyves.pools import together
-from chyves.pools.holdings import GuestHolding, Holdings, save
+from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.pools.writing import save
 from chyves.properties import Defaults, Guest
 from chyves.values import NONE, Size
 
@@ -109,6 +111,7 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
                     f"restore the properties of {guest}",
                 )
                 undo.do(lambda: host.zfs.rename(new, dataset))
+                host.events.note("disk_added", guest, disk=disk, size=bytes_)
             leftovers.tidy(host, holding.pool, new)
         host.terminal.say(1, f"{guest}: {disk} of {SIZES.format(bytes_)} added" + _later(host, guest))
 
@@ -118,6 +121,7 @@ def _with_disk(holdings: Holdings, holding: GuestHolding, disk: str, size: int) 
     holding.properties = prepare.without_disk(holdings, holding, disk)
     dataset = f"{holding.dataset}/{disk}"
     holding.rows[dataset] = {"name": dataset, "type": "volume", "volsize": str(size)}
+    holding.properties = holding.properties.with_changes({f"{disk}_serial": disk_serial()})
     return prepare.placed(holdings, holding)
 
 
@@ -152,6 +156,7 @@ def _delete_image(host: Host, guest: str, image: Path, disk: str, yes: bool) -> 
         return
     with Undo() as undo:
         undo.do(lambda: host.files.remove(image))
+        host.events.note("disk_deleted", guest, disk=disk)
     host.terminal.say(1, f"{guest}: {disk} deleted")
 
 
@@ -165,7 +170,9 @@ def describe(host: Host, guest: str, disk: str, what: str, text: Sequence[str]) 
         row = Guest.disk_description if what == "description" else Guest.disk_notes
         value = None if line in NONE else row.parse(guest, line, name)
         before, after = holding.properties, holding.properties.with_changes({name: value})
-        together.write(holdings, [before], [after])
+        with Undo():
+            together.write(holdings, [before], [after])
+            host.events.note("set", guest, properties=[name])
         host.terminal.say(1, f"{guest}: {disk}: {what}: {'none' if value is None else value}")
 
 
@@ -201,6 +208,7 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
                     f"bring {dataset} back",
                 )
                 undo.do(lambda: together.write(holdings, [before], [after]))
+                host.events.note("disk_deleted", guest, disk=disk)
             gone = [name.replace(dataset, old, 1) for name in below]
             leftovers.finish(host, holding.pool, old, gone, f"{guest}: {disk} is deleted")
         host.terminal.say(1, f"{guest}: {disk} deleted")
@@ -236,4 +244,5 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
                 # First, for zfs can fail when the volume has its new size.
                 undo.do(lambda: None, lambda: _resize_back(host, volume, now), f"give {volume} its old size")
                 undo.do(lambda: host.zfs.set(volume, {"volsize": str(new)}))
+            host.events.note("disk_resized", guest, disk=disk, size=new)
         host.terminal.say(1, f"{guest}: {disk} has {SIZES.format(new)}" + _later(host, guest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from chyves.cli.tables import Row
 from chyves.errors import ChyvesError, Interrupted, SeveralFailed
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding
@@ -23,7 +24,7 @@ def each(
     if len(found) == 1:
         act(found[0])
         return
-    failed = []
+    failed: dict[str, ChyvesError] = {}
     for number, guest in enumerate(found):
         try:
             with begun([other.name for other in found[number + 1 :]], rest):
@@ -31,10 +32,25 @@ def each(
         except Interrupted:
             raise
         except ChyvesError as error:
-            failed.append(guest.name)
+            failed[guest.name] = error
             host.terminal.failed(error)
     if failed:
-        raise SeveralFailed(f"{len(failed)} of {len(found)} failed: {', '.join(failed)}")
+        raise SeveralFailed(f"{len(failed)} of {len(found)} failed: {', '.join(failed)}", list(failed.values()))
+
+
+def gathered(
+    host: Host, guests: Sequence[GuestHolding], rows_of: Callable[[GuestHolding], Iterable[Row]]
+) -> tuple[tuple[Row, ...], str]:
+    """What each guest tells, and in words which of several did not: of those it was told, and the others followed.
+
+    With one guest its own error is raised.
+    """
+    rows: list[Row] = []
+    try:
+        each(host, guests, lambda holding: rows.extend(rows_of(holding)))
+    except SeveralFailed as failed:
+        return tuple(rows), str(failed)
+    return tuple(rows), ""
 
 
 def concerned(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chyves.errors import ChyvesError
+from chyves.guests import prepare
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools import together
@@ -25,6 +26,7 @@ def rename(host: Host, holdings: Holdings, holding: GuestHolding, new: str) -> N
     before = _followers(holdings, holding.name)
     mark = holding.file.with_name(f"{WAS}{holding.name}")
     with Undo() as undo:
+        prepare.fix(undo, holdings, holding)
         if before:
             undo.do(lambda: host.files.link(holding.file, mark), lambda: host.files.remove(mark), f"remove {mark}")
         undo.do(lambda: host.zfs.rename(old, target), lambda: host.zfs.rename(target, old), f"rename {new}")

@@ -10,8 +10,10 @@ from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, running
 from chyves.guests.unique import Unique
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.bridges import refuse_system
-from chyves.network.plan import bridge_of, is_shared, taps, with_member, without_member
+from chyves.network.plan import bridge_of, free_number, is_shared, taps, with_member, without_member
+from chyves.nics import about, ports
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Global, Guest
@@ -25,24 +27,31 @@ def add(host: Host, guest: Target, interface: str, bridge: str | None = None) ->
         added: dict[str, str] = {}
         new = []
         for holding in wanted:
-            name = unique.tap() if interface == "tap" else names.guest_interface(interface)
+            name = _next(holding, interface, unique)
             if name in added.values() and not is_shared(name):
                 raise ChyvesError(f"{name}: can belong to one guest only; name one, or let each have its own")
             _refuse_taken(owners, holding.name, name)
             new.append(_given(holdings, holding, name, unique))
             settings = _joined(holdings, settings, holding.name, name, bridge)
             added[holding.name] = name
-        _write(holdings, new, settings)
+        with Undo():
+            _write(holdings, new, settings)
+            for owner, name in added.items():
+                host.events.note("interface_added", owner, interface=name, bridge=bridge_of(settings, name))
         for owner, name in added.items():
             where = bridge_of(settings, name)
-            host.terminal.say(1, f"{owner}: {name} added" + (f" on {where}" if where else "") + _later(host, owner))
+            place = f" on {where}" if where else _connected(owner, name)
+            host.terminal.say(1, f"{owner}: {name} added{place}{_later(host, owner)}")
 
 
 def remove(host: Host, guest: Target, interface: str) -> None:
     """Take an interface from guests and off its bridge; all of them have it, or none changes."""
     with _held(host, guest) as (holdings, wanted):
         new = [_bereft(holdings, holding, interface) for holding in wanted]
-        _write(holdings, new, without_member(holdings.globals, interface))
+        with Undo():
+            _write(holdings, new, without_member(holdings.globals, interface))
+            for holding in wanted:
+                host.events.note("interface_removed", holding.name, interface=interface)
         for holding in wanted:
             host.terminal.say(1, f"{holding.name}: {interface} removed" + _later(host, holding.name))
 
@@ -59,12 +68,34 @@ def _held(host: Host, guest: Target) -> Iterator[tuple[Holdings, list[GuestHoldi
         yield holdings, wanted
 
 
+def _next(holding: GuestHolding, interface: str, unique: Unique) -> str:
+    """The interface that a word of the line means for a guest: `tap` is the next on this host, `slirp` its next."""
+    if interface == "tap":
+        return unique.tap()
+    if interface in names.CARDS:
+        mine = (names.numbered(name, interface) for name in holding.properties.net_ifaces)
+        return f"{interface}{free_number(0, [number for number in mine if number is not None])}"
+    return names.guest_interface(interface)
+
+
+def _connected(guest: str, name: str) -> str:
+    """What is to be set before an interface is of use, and how."""
+    command = f"chyves {guest} set"
+    if names.numbered(name, "netgraph") is not None:
+        return f"; say where it goes: {command} {name}_path=NODE: {name}_peerhook=HOOK"
+    if names.numbered(name, "slirp") is not None:
+        return f"; forward ports to it: {command} {name}_forward=tcp:2222-22"
+    return ""
+
+
 def _given(holdings: Holdings, holding: GuestHolding, name: str, unique: Unique) -> tuple[Guest, Guest]:
     """A guest's properties without and with a further interface."""
     before = holding.properties
     changes: dict[str, str | None] = {"net_ifaces": ",".join((*before.net_ifaces, name))}
-    if taps([name]):
+    if names.is_card(name):
         changes[f"{name}_mac"] = before.text.get(f"{name}_mac") or unique.mac()
+    elif name not in before.vale_mac:
+        changes |= ports(before, {port: port for port in before.net_ifaces}, {name: unique.mac()})
     return before, _placed(holdings, holding, changes)
 
 
@@ -75,8 +106,10 @@ def _bereft(holdings: Holdings, holding: GuestHolding, interface: str) -> tuple[
     if interface not in mine:
         have = ", ".join(mine) or "none"
         raise ChyvesError(f"{holding.name}: {interface}: the guest does not have it (it has: {have})")
-    rest = ",".join(name for name in mine if name != interface) or "-"
-    return before, _placed(holdings, holding, {"net_ifaces": rest, f"{interface}_mac": None})
+    left = [name for name in mine if name != interface]
+    rest = ",".join(left) or "-"
+    own = dict.fromkeys(about(before.text, interface)) | ports(before, {name: name for name in left}, {})
+    return before, _placed(holdings, holding, {"net_ifaces": rest, **own})
 
 
 def _placed(holdings: Holdings, holding: GuestHolding, changes: Mapping[str, str | None]) -> Guest:
@@ -90,7 +123,8 @@ def _joined(holdings: Holdings, settings: Global, guest: str, name: str, bridge:
     if taps([name]):
         return with_member(settings, bridge or holdings.defaults.bridge, name)
     if bridge is not None:
-        raise ChyvesError(f"{guest}: {name}: a port of a VALE switch is on no bridge; leave {bridge} out")
+        kind = name.rstrip("0123456789") if names.is_card(name) else "a port of a VALE switch"
+        raise ChyvesError(f"{guest}: {name}: {kind} is on no bridge; leave {bridge} out")
     return settings
 
 

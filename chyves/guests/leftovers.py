@@ -10,9 +10,25 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from chyves.adopt import unfinished as adopted
 from chyves.errors import Busy, ChyvesError
-from chyves.guests import arrival, following, prepare, rollback, running, succession, template
+from chyves.guests import (
+    arrival,
+    bound,
+    export_leftovers,
+    following,
+    freeze,
+    prepare,
+    rollback,
+    running,
+    snapshot_set,
+    succession,
+    template,
+    variables,
+)
 from chyves.guests.arrival import MOVED
+from chyves.guests.export_leftovers import EXPORTED
+from chyves.guests.process_snapshots import PROCESS, drop_process_snapshots
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
@@ -21,8 +37,9 @@ from chyves.network import change
 from chyves.network.plan import without_member
 from chyves.pools import leftovers as pool_leftovers
 from chyves.pools import together
-from chyves.pools.holdings import MOVING, Holdings, PoolHolding, save
-from chyves.properties import Guest
+from chyves.pools.holdings import MOVING, Holdings, PoolHolding
+from chyves.pools.writing import save
+from chyves.properties import Global, Guest
 from chyves.resources import leftovers as resource_leftovers
 
 
@@ -37,9 +54,6 @@ class Unfinished:
 
 NEW = Unfinished(".new", "was not made to its end", "taken back")
 OLD = Unfinished(".old", "was not deleted to its end", "finished")
-
-PROCESS = "chyves-clone-process-"
-"""What the names of snapshots begin with that only a clone needs, and that go with the last one."""
 
 PATIENCE = 10
 """Seconds that a program is given to end by itself."""
@@ -70,6 +84,9 @@ def settle(host: Host, holdings: Holdings) -> bool:
         _sweep(host, holdings)
         _move_on(host, holdings)
         _close_templates(host, holdings)
+        for holding in holdings.guests.values():
+            adopted.finish(holding)
+        bound.settle(host, holdings)
         for pool in holdings.pools.values():
             for unfinished in (NEW, OLD):
                 found |= _clear(host, holdings, pool, unfinished)
@@ -87,7 +104,19 @@ def _restore(host: Host, holdings: Holdings) -> bool:
     promoted = succession.restore(holdings)
     if promoted is not None:
         host.terminal.warn(f"{promoted}: was not promoted to its end; it is taken back")
-    return bool(owners or promoted)
+    return bool(owners or promoted) | _without_half_sets(host, holdings)
+
+
+def _without_half_sets(host: Host, holdings: Holdings) -> bool:
+    """Destroy snapshots of guests whose set is not whole; whether there were some. What cannot be keeps nothing."""
+    try:
+        names = snapshot_set.restore(holdings)
+    except ChyvesError as error:
+        host.terminal.warn(f"a set of snapshots was not taken to its end, and cannot be taken back: {error}")
+        return False
+    if names:
+        host.terminal.warn(f"{', '.join(names)}: were not taken to their end; they are taken back")
+    return bool(names)
 
 
 def _move_on(host: Host, holdings: Holdings) -> None:
@@ -106,12 +135,13 @@ def _move_on(host: Host, holdings: Holdings) -> None:
 
 def _sweep(host: Host, holdings: Holdings) -> None:
     """Remove new files that were never put in their places."""
-    notes = (together.note(holdings), rollback.note(holdings), succession.note(holdings))
+    notes = (each.note(holdings) for each in (together, rollback, succession, snapshot_set))
     for path in (holdings.globals_file, holdings.defaults_file, *notes):
         host.files.remove_unfinished(path)
     for guest in holdings.guests.values():
         with suppress(ChyvesError):  # one without a mountpoint is told when it is used
             host.files.remove_unfinished(guest.file)
+            host.files.remove_unfinished(variables.file(guest))
 
 
 def _close_templates(host: Host, holdings: Holdings) -> None:
@@ -136,19 +166,30 @@ def _clear(host: Host, holdings: Holdings, pool: PoolHolding, unfinished: Unfini
             f"rename it first, with: zfs rename {parent} {pool.guests_dataset}/NAME"
         )
     for dataset in _children(pool.rows, parent) or [parent]:
-        name = dataset.rpartition("/")[2].removesuffix(KEEPNET).removesuffix(MOVED).replace(":", " ")
-        state = "was not moved to its end" if dataset.endswith(MOVED) else unfinished.state
+        name, state, done = _said_of(host, dataset, unfinished)
         try:
+            export_leftovers.take_back(host, dataset)
             if dataset != parent:
                 _take_from_files(host, holdings, pool, dataset)
+            adopted.bring_back(host, pool, dataset)
             # A snapshot of all of the pool may have come to it meanwhile, also to the parent.
             discard(host, pool, dataset, host.zfs.below(parent))
         except ChyvesError as error:
-            host.terminal.warn(f"{name}: {state}, and cannot be {unfinished.done}: {error}")
+            host.terminal.warn(f"{name}: {state}, and cannot be {done}: {error}")
         else:
             if dataset != parent:
-                host.terminal.warn(f"{name}: {state}; it is {unfinished.done}")
+                host.terminal.warn(f"{name}: {state}; it is {done}")
     return True
+
+
+def _said_of(host: Host, dataset: str, unfinished: Unfinished) -> tuple[str, str, str]:
+    """What is called by the name of a dataset, what it was not, and what it is then."""
+    name, mark, kind = dataset.rpartition("/")[2].partition(":")
+    if mark + kind == MOVED:
+        return name, "was not moved to its end", unfinished.done
+    if mark + kind == EXPORTED:
+        return name, "was not exported to its end", export_leftovers.outcome(host, dataset, unfinished.done)
+    return f"{name} {kind}".removesuffix(f" {KEEPNET[1:]}").rstrip(), unfinished.state, unfinished.done
 
 
 def _children(rows: Collection[str], parent: str) -> list[str]:
@@ -166,14 +207,6 @@ def _await_copiers(host: Host, parent: str) -> None:
         if not host.dry and not host.processes.wait_for_end(pid, PATIENCE):
             host.processes.signal(pid, signal.SIGKILL)
             host.processes.wait_for_end(pid, PATIENCE)
-
-
-def drop_process_snapshots(host: Host, *below: str) -> None:
-    """Destroy what a clone was to be made from, now or, where it was made, with the last clone."""
-    columns = ("name", "defer_destroy")
-    for row in host.zfs.list(*below, properties=columns, types="snapshot", recursive=True) if below else ():
-        if row["name"].partition("@")[2].startswith(PROCESS) and row["defer_destroy"] != "on":
-            host.zfs.let_go(row["name"])
 
 
 def discard(host: Host, pool: PoolHolding, dataset: str, expected: Iterable[str]) -> None:
@@ -228,6 +261,15 @@ def within(undo: Undo, host: Host, pool: PoolHolding, dataset: str) -> None:
     undo.do(lambda: None, lambda: tidy(host, pool, dataset) if host.zfs.exists(parent) else None, f"destroy {parent}")
 
 
+def arriving(undo: Undo, host: Host, pool: PoolHolding, new: str) -> None:
+    """Have what is about to be received or cloned destroyed, as far as it has come, where that is taken back."""
+    undo.do(
+        lambda: None,
+        lambda: discard(host, pool, new, host.zfs.below(new)) if host.zfs.exists(new) else None,
+        f"destroy {new}",
+    )
+
+
 def _take_from_files(host: Host, holdings: Holdings, pool: PoolHolding, dataset: str) -> None:
     """Take what is about to go out of the files in which it is named: a disk's guest, a guest's bridges."""
     guest, _, disk = dataset.rpartition("/")[2].rpartition(":")
@@ -246,10 +288,19 @@ def _free_taps(host: Host, holdings: Holdings, pool: PoolHolding, dataset: str) 
     file = pool.place(f"{dataset}/.config") / ".cfg"
     text = host.files.read_properties(file) if file.exists() else {}
     taken = {tap for guest in holdings.each_properties(host.terminal.warn).values() for tap in guest.net_ifaces}
-    changed = without_member(holdings.globals, *(set(Guest("", text).net_ifaces) - taken))
+    changed = _without_named_for(without_member(holdings.globals, *(set(Guest("", text).net_ifaces) - taken)), holdings)
     if changed.text != holdings.globals.text:
         save(host, changed, holdings.globals_file)
         holdings.globals = changed
+
+
+def _without_named_for(settings: Global, holdings: Holdings) -> Global:
+    """The host's properties without bridges that have nothing now, and that were named for what has just left them."""
+    before, now = holdings.globals.bridge_tap_members, settings.bridge_tap_members
+    emptied = [number for number, taps in before.items() if taps and not now[number]]
+    return settings.with_changes(
+        {f"bridge{number}_tap_members": None for number in emptied if number not in settings.bridge_phy_attach}
+    )
 
 
 def settle_running(host: Host) -> None:
@@ -270,7 +321,10 @@ def settle_guest(host: Host, name: str) -> None:
     The caller has locked the guest. Raises ChyvesError for what cannot be freed.
     """
     state = running.read(host, name)
-    if state is None or running.supervisor(host, name) is not None:
+    if state is None:
+        return
+    if running.supervisor(host, name) is not None:
+        freeze.settle(host, name)
         return
     if running.find_bhyve(host, name, state):
         host.terminal.warn(f"{name}: its supervisor had died; a new one looks after it")

@@ -13,11 +13,13 @@ from pathlib import Path
 from types import FrameType
 
 import chyves
+from chyves.bhyve import board
 from chyves.bhyve.facts import Facts
 from chyves.bhyve.launch import launch
 from chyves.errors import ChyvesError, Interrupted
-from chyves.guests import crashes, policy, prepare, running
+from chyves.guests import crashes, hooks, policy, prepare, running, seed, sockets, tpm
 from chyves.guests.journal import Journal
+from chyves.guests.last_words import last, on_console
 from chyves.guests.policy import Act
 from chyves.guests.programs import Programs
 from chyves.guests.reboot import read_again
@@ -37,9 +39,6 @@ ENDED = -1
 QUIET_ENDS = (0, 1, 2)
 """Statuses with which a guest may end before anyone saw it up, without that being a failure to start."""
 
-LINES = 5
-"""Lines of the console that are told of a loader that waits."""
-
 
 class BootFailed(ChyvesError):
     """The loader or bhyve did not bring the guest up."""
@@ -55,12 +54,14 @@ class Life:
         self.journal = Journal(self.holdings, self.holding)
         self.recording = Recording(host, self.holding.logs, self._tell)
         self.seen_up: bool = False
+        self._up_again = ""
         self.facts: Facts | None = None
         self._look_after(running.Running(supervisor=os.getpid(), started=time.strftime("%Y-%m-%dT%H:%M:%S%z")))
 
     def _look_after(self, state: running.Running) -> None:
         self.state = state
         self.programs = Programs(self.host, self.name, state, self._tell)
+        self.hooks = hooks.Hooks(self, self._tell)
 
     def _tell(self, level: int, text: str) -> None:
         self.journal.write(level, text)
@@ -71,7 +72,9 @@ class Life:
         state.properties = {name: text for name, text in guest.text.items() if not holds_secret(f"{name}={text}")}
         state.disks = prepare.held_disks(self.holding)
         state.serial = guest.serial
-        state.vnc_port = guest.uefi_vnc_port if guest.uefi_console_output == "vnc" else None
+        state.lines = [line.pair for line in board.coms(guest).values() if line.pair]
+        on_network = guest.uefi_console_output == "vnc" and not guest.uefi_vnc_socket
+        state.vnc_port = guest.uefi_vnc_port if on_network else None
 
     def begin(self, medium: str | None, taps: Sequence[str]) -> None:
         """Boot the guest, and again as its properties want; raises ChyvesError when it did not come up."""
@@ -81,6 +84,7 @@ class Life:
         with self._to_the_end():
             self.host.files.make_directory(running.directory(self.host, self.name))
             self._remember()
+            self.hooks.before()
             self._follow(self._boot())
             if not self.seen_up:
                 raise ChyvesError(f"{self.name}: was stopped before it was up")
@@ -94,9 +98,11 @@ class Life:
         self._heed_signals()
         if self.state.bhyve is None:
             raise ChyvesError(f"{self.name}: there is nothing to adopt")
+        hooks.end_left_over(self.host, self.name, self.state)
         self.state.supervisor = os.getpid()
         self._remember()
         self._tell(1, f"adopted: bhyve is process {self.state.bhyve}")
+        self.host.events.note("supervisor_replaced", self.name)
         self._record_again()
         self.report(UP)
         with self._to_the_end():
@@ -170,6 +176,7 @@ class Life:
                     raise
                 if not isinstance(error, BootFailed) or guest.on_crash != "restart":
                     self._note_crash("did not boot again")
+                    self.hooks.after("crashed", str(error))
                     raise
                 self._tell(1, f"failed: {error}")
                 status = policy.ERROR
@@ -178,6 +185,10 @@ class Life:
         """Have the guest ready for its next boot, which may have to be waited for; whether there is one."""
         if following.why:
             self._tell(1, following.why)
+        self._up_again = "restarted" if following.crash else "rebooted"
+        if following.crash:
+            self.host.events.note("crashed", self.name, status=status, why=following.crash)
+            self.hooks.after("crashed", following.crash)
         if following.act is Act.OFF:
             self._note_crash(following.crash)
             return False
@@ -245,6 +256,7 @@ class Life:
                 self.journal, self.facts = Journal(self.holdings, self.holding), None
                 self._note_holding()
                 self._remember()
+                seed.forget(self.host, self.name)
 
     def _rebooted(self) -> None:
         """Count a boot that the guest wanted, and take the medium out when it was the last with it."""
@@ -255,6 +267,7 @@ class Life:
             self._tell(2, f"{self.state.medium} is ejected after reboot {self.state.reboots}")
             self.state.medium = None
         self._remember()
+        self.hooks.after("reboot")
 
     def _boot(self) -> int:
         """Run the loader and bhyve once; bhyve's status (negative: the signal that ended it). Raises ChyvesError."""
@@ -264,6 +277,7 @@ class Life:
         guest = self.holding.properties
         lines = launch(guest, self.facts, prepare.medium_path(self.holdings, self.state.medium))
         free_vmm(self.host, self.name)
+        sockets.make_room(self.host, guest)
         self.recording.begin(guest)
         self.state.recorded = self.recording.on
         for path, text in lines.files.items():
@@ -272,12 +286,15 @@ class Life:
             self._load(lines.loader)
         if self.programs.ending:
             return ENDED
-        status = self.programs.run(lines.bhyve)
+        seed.make(self.host, lines.seed)
+        tpm.begin(self.host, self.name, lines.tpm)
+        status = self.programs.run(lines.line, lines.limits)
         return self._sleep() if status is None else self._ended_at_once(status)
 
     def _facts(self) -> Facts:
         """What the command lines need to know; a guest that boots again has the disks that it had."""
         facts = prepare.facts(self.holdings, self.holding)
+        facts = facts if self.seen_up and seed.there(facts) else seed.looked_at(self.holding, facts)
         kept = self.seen_up and self.state.disks
         return replace(facts, disks=prepare.named_disks(self.state.disks, self.holding.properties)) if kept else facts
 
@@ -288,7 +305,7 @@ class Life:
         if self.programs.ending and not self.seen_up:
             return ENDED
         if status not in QUIET_ENDS or (status == 1 and words):
-            raise BootFailed(f"{self.name}: bhyve ended with status {status} ({means}): {_last(words)}")
+            raise BootFailed(f"{self.name}: bhyve ended with status {status} ({means}): {last(words)}")
         self._up()
         return status
 
@@ -328,7 +345,7 @@ class Life:
 
     def _tell_end(self, status: int) -> str:
         """Have in the log how bhyve ended; what that means."""
-        means = policy.means(status)
+        self.hooks.status, means = status, policy.means(status)
         self._tell(1, f"bhyve ended with status {status}: {means}")
         return means
 
@@ -345,15 +362,18 @@ class Life:
             return
         if status is None:
             why = f"{line[0]} still waited after {guest.loader_timeout} s (loader_timeout) and was ended"
-            said = f"it said: {_last(words)}; " if words else ""
-            raise BootFailed(f"{self.name}: {why}; {said}its console showed: {_on_console(shown) or 'nothing'}")
-        raise BootFailed(f"{self.name}: {line[0]} ended with status {status}: {_last(words)}")
+            said = f"it said: {last(words)}; " if words else ""
+            raise BootFailed(f"{self.name}: {why}; {said}its console showed: {on_console(shown) or 'nothing'}")
+        raise BootFailed(f"{self.name}: {line[0]} ended with status {status}: {last(words)}")
 
     def _up(self) -> None:
         if not self.seen_up:
             self._tell(1, "is up")
+        self.host.events.note(self._up_again or "started", self.name, medium=self.state.medium)
+        self._up_again = ""
         self.seen_up = True
         self.report(UP)
+        self.hooks.after("started")
 
     def _press_button(self, number: int, frame: FrameType | None) -> None:
         """The guest is to power off."""
@@ -365,21 +385,11 @@ class Life:
     def _clean_up(self) -> None:
         """Free everything, each part also when another could not be."""
         self.recording.end()
+        self.hooks.after("stopped")
         try:
             free(self.host, self.name, self.state)
         except ChyvesError as error:
             self._tell(1, str(error))
+        if self.seen_up:
+            self.host.events.note("stopped", self.name)
         self._tell(1, "is off")
-
-
-def _on_console(shown: bytes) -> str:
-    """The last lines of what a console showed, in one line for a message."""
-    from chyves.guests.log import console_text
-
-    lines = [line.strip() for line in console_text(shown.decode(errors="replace")).splitlines()]
-    return " / ".join([line for line in lines if line][-LINES:])
-
-
-def _last(words: str) -> str:
-    """The last lines of what a program said, in one line for a message."""
-    return " / ".join(words.splitlines()[-3:]) or "it said nothing"

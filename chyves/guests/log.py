@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import select
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from chyves.errors import ChyvesError
+from chyves.cli.streams import Item, Pause, Stream
+from chyves.errors import ChyvesError, NeedsRoot
 from chyves.host.log import plain
 from chyves.host.machine import Host
 from chyves.host.tail import follow, last_lines
@@ -19,31 +18,57 @@ from chyves.pools.holdings import Holdings
 LINES = 20
 MONTH = re.compile(r"[0-9]{6}\.log")
 CONSOLE = "console.log"
+LINE = re.compile(r"(\S+) - \[(\d)\] - (.*)")
+COLUMNS = ("time", "level", "text")
 SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|\r|\x08")
 """What a terminal would obey (ECMA-48): colours, movements, titles."""
 
 
-def log(host: Host, owner: str, lines: str | None = None, f: bool = False, console: bool = False) -> None:
-    """Print the last lines of a log and, with `f`, what is added to it, until Ctrl-C.
+def log(host: Host, owner: str, lines: str | None = None, f: bool = False, console: bool = False) -> Stream:
+    """The last lines of a log and, with `f`, what is added to it.
 
     The lines reach back into earlier months. Raises ChyvesError where there is no log.
     """
     holdings = Holdings.read(host)
     directory, files = _place(holdings, owner, console)
-    show = console_text if console else str
-    try:
+    item = _of_console if console else _of_log
+    with _told(owner, directory):
         last = last_lines(files(), int(lines or LINES))
-        if not last and not f:
-            raise ChyvesError(_nothing(holdings, owner, console))
-        _print("".join(f"{line}\n" for line in last), show)
-        if f:
-            with suppress(KeyboardInterrupt):
-                for text in follow(files, _while_read):
-                    _print(text, show)
+    if not last and not f:
+        raise ChyvesError(_nothing(holdings, owner, console))
+
+    def items(pause: Pause) -> Iterator[Item]:
+        yield from (item(f"{line}\n") for line in last)
+        with _told(owner, directory):
+            for text in follow(files, pause) if f else ():
+                yield from map(item, text.splitlines(keepends=True))
+
+    return Stream(items, COLUMNS, follows=f)
+
+
+@contextmanager
+def _told(owner: str, directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except PermissionError:
+        raise NeedsRoot(f"{owner}: {directory}: is for root alone to read; try: sudo chyves ...") from None
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         raise ChyvesError(f"{owner}: {directory} cannot be read: {error.strerror}; see to that") from None
+
+
+def _of_log(line: str) -> Item:
+    """A line of a log with when it was written, and its level as in stdout_level, where they can be seen."""
+    found = LINE.fullmatch(line.removesuffix("\n"))
+    time, level, text = found.groups() if found else (None, None, line.removesuffix("\n"))
+    return Item(line, {"time": time, "level": None if level is None else int(level), "text": text})
+
+
+def _of_console(line: str) -> Item:
+    """A line of a console, or its beginning: then its text has no end of line."""
+    text = console_text(line)
+    return Item(text, {"time": None, "level": None, "text": text})
 
 
 def _place(holdings: Holdings, owner: str, console: bool) -> tuple[Path, Callable[[], Sequence[Path]]]:
@@ -83,17 +108,3 @@ def _nothing(holdings: Holdings, owner: str, console: bool) -> str:
 def console_text(text: str) -> str:
     """What a console showed, without what would steer this terminal."""
     return "".join(plain(part) if part != "\n" else part for part in re.split("(\n)", SEQUENCE.sub("", text)))
-
-
-def _while_read(seconds: float) -> None:
-    """Wait; raises BrokenPipeError as soon as whom the log is piped to has ended."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    if poll.poll(seconds * 1000):
-        raise BrokenPipeError
-
-
-def _print(text: str, show: Callable[[str], str]) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(show(text).encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()

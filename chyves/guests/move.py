@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, rollback, running
+from chyves.guests import leftovers, prepare, rollback, running
 from chyves.guests.arrival import MOVED
 from chyves.guests.copy import refuse_full
 from chyves.guests.each import each
-from chyves.guests.leftovers import NEW, OLD, PROCESS
+from chyves.guests.leftovers import NEW, OLD
 from chyves.guests.lineage import cloned
+from chyves.guests.process_snapshots import take_process_snapshots
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools.holdings import MOVING, GuestHolding, Holdings, PoolHolding
@@ -53,6 +53,7 @@ def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones
         final, old = f"{target.guests_dataset}/{name}", f"{source.guests_dataset}/{OLD.name}/{name}{MOVED}"
         with Undo():
             with Undo() as undo:
+                prepare.fix(undo, holdings, holding)
                 _replicate(undo, host, holding, target, new, size)
                 leftovers.within(undo, host, source, old)
                 below = list(holding.rows) if host.dry else host.zfs.below(holding.dataset)
@@ -63,6 +64,7 @@ def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones
                     f"bring {name} back",
                 )
                 undo.do(lambda: host.zfs.inherit(final, MOVING))
+                host.events.note("moved", name, pool=target.name)
             _fill(holding, target)
             leftovers.tidy(host, target, new)
             doomed = [dataset.replace(holding.dataset, old, 1) for dataset in below]
@@ -80,17 +82,12 @@ def _tell_of_map(host: Host, holding: GuestHolding, target: PoolHolding) -> None
 
 def _replicate(undo: Undo, host: Host, holding: GuestHolding, target: PoolHolding, new: str, size: int) -> None:
     """Bring all datasets and snapshots of a guest to the other pool, from one moment."""
-    old, tag = holding.dataset, f"{PROCESS}{uuid.uuid4()}"
+    old = holding.dataset
     mark = {MOVING: holding.rows[old]["guid"]}
     leftovers.within(undo, host, target, new)
     undo.do(lambda: host.zfs.create(new.rpartition("/")[0], parents=True))
-    undo.do(lambda: None, lambda: leftovers.drop_process_snapshots(host, old), f"destroy the snapshots @{tag}")
-    undo.do(lambda: host.zfs.snapshot(f"{old}@{tag}"))
-    undo.do(
-        lambda: None,
-        lambda: leftovers.discard(host, target, new, host.zfs.below(new)) if host.zfs.exists(new) else None,
-        f"destroy {new}",
-    )
+    tag = take_process_snapshots(undo, host, old)
+    leftovers.arriving(undo, host, target, new)
     with host.terminal.progress(size, f"{holding.name} to {target.name}") as progress:
         undo.do(lambda: host.zfs.replicate(f"{old}@{tag}", new, mark, progress.advance))
     undo.do(lambda: host.zfs.destroy_snapshots(new, [f"@{tag}"]))

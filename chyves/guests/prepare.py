@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chyves import names
+from chyves.bhyve import arm64, board
 from chyves.bhyve.facts import Chassis, Disk, Facts, HostFacts
+from chyves.bhyve.identity import written_down
 from chyves.bhyve.launch import Launch, launch
 from chyves.bhyve.pcidevs import disk_paths
 from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
-from chyves.guests import running
+from chyves.guests import bound, hooks, running, seed, tpm, variables, within_reach
 from chyves.guests.held import Held
 from chyves.host.facts import host_facts
-from chyves.network.plan import taps
+from chyves.host.undo import Undo
 from chyves.pools import together
 from chyves.pools.holdings import NULL_ISO, GuestHolding, Holdings
-from chyves.properties import Guest
+from chyves.properties import Guest, of_disk
 
 
 def modules(holdings: Holdings) -> None:
@@ -37,7 +38,7 @@ def modules(holdings: Holdings) -> None:
 def _lacks_netmap(holdings: Holdings, holding: GuestHolding) -> bool:
     """Whether the kernel has no VALE switches yet and the guest is on one; raises ChyvesError where it gets none."""
     host, name = holdings.host, holding.name
-    ports = set(holding.properties.net_ifaces) - set(taps(holding.properties.net_ifaces))
+    ports = {interface for interface in holding.properties.net_ifaces if not names.is_card(interface)}
     if not ports or host.kernel.loaded("netmap"):
         return False
     if not holdings.globals.auto_load_kernel_mods:
@@ -49,7 +50,12 @@ def _lacks_netmap(holdings: Holdings, holding: GuestHolding) -> bool:
 def chassis(holdings: Holdings, holding: GuestHolding) -> Chassis:
     """What decides where the guest's devices sit."""
     disks = tuple(Disk(name, str(path)) for name, path in holding.disks())
-    return Chassis(name=holding.name, disks=disks, consolidate=holdings.globals.consolidate_bhyve_pci_devices)
+    return Chassis(
+        name=holding.name,
+        disks=disks,
+        consolidate=holdings.globals.consolidate_bhyve_pci_devices,
+        scratch=str(running.directory(holdings.host, holding.name)),
+    )
 
 
 def facts(holdings: Holdings, holding: GuestHolding, of_host: HostFacts | None = None) -> Facts:
@@ -66,11 +72,16 @@ def facts(holdings: Holdings, holding: GuestHolding, of_host: HostFacts | None =
         directory=str(holding.mountpoint),
         scratch=str(running.directory(host, holding.name)),
         consolidate=holdings.globals.consolidate_bhyve_pci_devices,
+        variables=variables.found(holdings, holding),
+        dev=str(host.path("/dev")),
     )
 
 
 def _firmware(holdings: Holdings, guest: Guest) -> str | None:
-    if guest.loader != "uefi" or guest.uefi_firmware is None:
+    if guest.loader == arm64.LOADER and guest.uefi_firmware is None:
+        installed = holdings.host.path(arm64.INSTALLED)
+        return str(installed) if installed.is_file() else None
+    if guest.loader not in ("uefi", arm64.LOADER) or guest.uefi_firmware is None:
         return None
     return _own_file(holdings, "firmware", guest.uefi_firmware)
 
@@ -95,7 +106,8 @@ def lines(holdings: Holdings, holding: GuestHolding, medium: str | None, of_host
 
     `of_host` is what was asked of the host before; it is asked now where that is None.
     """
-    return launch(holding.properties, facts(holdings, holding, of_host), medium_path(holdings, medium))
+    told = seed.looked_at(holding, facts(holdings, holding, of_host))
+    return launch(holding.properties, told, medium_path(holdings, medium))
 
 
 def placed(holdings: Holdings, holding: GuestHolding) -> Guest:
@@ -105,21 +117,38 @@ def placed(holdings: Holdings, holding: GuestHolding) -> Guest:
     return guest if slots == guest.text.get("pci_slots", "") else guest.with_changes({"pci_slots": slots})
 
 
+def fixed(holdings: Holdings, holding: GuestHolding) -> Guest:
+    """A guest's properties, by which its devices stay what they are when its name or the paths of its disks change."""
+    guest = holding.properties
+    return guest.with_changes({**written_down(guest, chassis(holdings, holding))})
+
+
+def fix(undo: Undo, holdings: Holdings, holding: GuestHolding) -> None:
+    """Write these properties before such a change: as long as nothing else changes, they change nothing."""
+    before, after = holding.properties, fixed(holdings, holding)
+    if after.text != before.text:
+        undo.do(
+            lambda: together.write(holdings, [before], [after]),
+            lambda: together.write(holdings, [after], [before]),
+            f"restore the properties of {holding.name}",
+        )
+        holding.properties = after
+
+
 def without_disk(holdings: Holdings, holding: GuestHolding, disk: str) -> Guest:
     """A guest's properties without those of a volume, which it no longer has."""
-    number = names.disk_number(disk)
-    own = (f"disk{number}_description", f"disk{number}_notes", f"virtio_block_options_disk{number}")
     holding.properties = placed(holdings, holding)
     holding.rows.pop(f"{holding.dataset}/{disk}", None)
-    holding.properties = holding.properties.with_changes(dict.fromkeys(own))
+    holding.properties = holding.properties.with_changes(dict.fromkeys(of_disk(names.disk_number(disk) or 0)))
     return placed(holdings, holding)
 
 
 def keep(holdings: Holdings, holding: GuestHolding, before: Guest) -> None:
-    """Write what a start adds to the properties that were read: where devices sit, so that they always sit there."""
+    """Write what a start adds to a guest: where devices sit, so that they always sit there, and what firmware keeps."""
     after = placed(holdings, holding)
     together.write(holdings, [before], [after])
     holding.properties = after
+    variables.make(holdings, holding)
 
 
 def hidden_images(holding: GuestHolding) -> Iterator[str]:
@@ -162,28 +191,23 @@ def refuse_taken(holdings: Holdings, holding: GuestHolding, held: Held) -> None:
             f"{holding.name}: /dev/vmm/{names.vm(holding.name)} is left from an earlier run; "
             f"free it with: chyves {holding.name} reclaim"
         )
+    tpm.refuse(holdings.host, holding.properties)
     refuse_used(holding, held)
 
 
-def refuse_used(holding: GuestHolding, held: Held, own_port: int | None = None) -> None:
-    """Refuse disks, a serial line or a port that others hold now, but for the port that the guest itself has."""
+def refuse_used(holding: GuestHolding, held: Held, state: running.Running | None = None) -> None:
+    """Refuse disks, serial lines and ports that others hold now, but for the ports of the guest itself that runs."""
     guest, name = holding.properties, holding.name
     for sentence in hidden_images(holding):
         raise ChyvesError(sentence)
-    held.refuse(name, held_disks(holding), guest.serial)
+    hooks.check(holding)
+    bound.refuse_unbound(holding.host, holding)
+    held.refuse(name, held_disks(holding), board.pairs(guest))
     for _, path in holding.disks():
         if not path.exists():
             raise ChyvesError(f"{name}: {path} does not exist; see: chyves {name} disk list")
-    port = guest.uefi_vnc_port
-    if guest.loader == "uefi" and guest.uefi_console_output == "vnc" and port is not None and port != own_port:
-        _refuse_used_port(name, guest.uefi_vnc_ip, port)
-
-
-def _refuse_used_port(name: str, address: str, port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            reason = f"{address}:{port} cannot be had ({error.strerror})"
-            raise ChyvesError(f"{name}: uefi_vnc_port: {reason}; set another port or uefi_vnc_ip") from None
+    for number, scsi in guest.disk_ctl.items():
+        if not holding.host.path(scsi).exists():
+            raise ChyvesError(f"{name}: disk{number}_ctl: {scsi} does not exist; make the port with ctladm(8)")
+    within_reach.refuse_used_ports(guest, state)
+    within_reach.refuse_missing(holding.host, guest)

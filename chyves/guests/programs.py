@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chyves import names
+from chyves.bhyve.limits import rctl
+from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.host import children
 from chyves.host.machine import Host
@@ -42,20 +44,38 @@ class Programs:
         self.state.loader = None
         return status if ended else None
 
-    def run(self, line: Sequence[str]) -> int | None:
-        """Start bhyve; None once its devices are there, or its status where it has ended before."""
+    def run(self, line: Sequence[str], limits: tuple[str, ...]) -> int | None:
+        """Start bhyve with its limits; None once its devices are there, or its status where it has ended before.
+
+        Raises ChyvesError where it cannot be limited, and has been ended.
+        """
         self.up = False
         pid = self.state.bhyve = self._spawn(line)
         self.state.identity = self.host.processes.identity(pid)
         running.write(self.host, self.name, self.state)
+        failure = self._limit(pid, limits)
         title = f"bhyve: {names.vm(self.name)}"
         while (status := children.ended(pid)) is None:
+            if failure is not None:
+                children.send(pid, signal.SIGKILL)
+                children.wait(pid)
+                self.ended()
+                raise failure
             if (self.host.processes.title(pid) or "").startswith(title):
                 self.up = True
                 return None
             time.sleep(LOOK_AGAIN)
         self.ended()
         return status
+
+    def _limit(self, pid: int, limits: tuple[str, ...]) -> ChyvesError | None:
+        """Have the kernel limit what bhyve takes; what kept it from that."""
+        try:
+            if limits:
+                self.host.run.do(*rctl(limits, str(pid)))
+        except ChyvesError as error:
+            return ChyvesError(f"{self.name}: its limits cannot be set: {error}")
+        return None
 
     def ended(self) -> None:
         """Bhyve has ended, and been collected."""

@@ -9,6 +9,7 @@ from chyves.guests import leftovers, lineage, succession
 from chyves.guests.each import each
 from chyves.guests.lineage import origins, owner
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.pools.holdings import GuestHolding, Holdings, Rows
 from chyves.targets import Target, named
 
@@ -76,7 +77,9 @@ class _Family:
             self.refuse(holding)
             hanging = list(origins(holding))
             self.host.terminal.say(1, f"{name}: promoting")
-            succession.succeed(self.holdings, name, {origin.dataset: origin.snapshot for origin in hanging})
+            with Undo():
+                succession.succeed(self.holdings, name, {origin.dataset: origin.snapshot for origin in hanging})
+                self.host.events.note("promoted", name)
         for origin in hanging:
             self._swap(holding.pool.rows, origin.dataset)
         self.certain = True

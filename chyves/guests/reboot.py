@@ -14,6 +14,7 @@ from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import for_start, held_taps
 from chyves.network.taps import carry_out, take_down
+from chyves.nics import vlans
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 
@@ -79,7 +80,9 @@ def _ready(host: Host, holdings: Holdings, holding: GuestHolding, state: running
     prepare.keep(holdings, holding, read)
     interfaces = holding.properties.net_ifaces
     existing, before = host.interfaces.all(), state.taps
-    steps = for_start(holding.name, interfaces, holdings.globals, existing)
+    steps = for_start(
+        holding.name, interfaces, holdings.globals, existing, holding.properties.tap_mtu, vlans(holding.properties)
+    )
     state.taps = list(dict.fromkeys((*before, *held_taps(steps, interfaces, existing))))
     running.write(host, holding.name, state)
     try:

@@ -9,7 +9,7 @@ from functools import cache
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.guests import running
+from chyves.guests import hooks, running, tpm
 from chyves.guests.each import each
 from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
@@ -43,6 +43,7 @@ def _reclaim(host: Host, holding: GuestHolding, existing: Callable[[], Mapping[s
             return
         with Undo() as undo:
             undo.do(lambda: _free_all(holding, state, host.interfaces.all if there else existing))
+            host.events.note("reclaimed", name)
         host.terminal.say(1, f"{name}: reclaimed")
 
 
@@ -55,7 +56,8 @@ def _free_all(
     """
     host, name = holding.host, holding.name
     clear(host, name, state)
-    take_down(host, _left_taps(holding, existing))
+    freed = state.taps if state and host.dry else ()
+    take_down(host, [tap for tap in _left_taps(holding, existing) if tap not in freed])
     if state is None and running.directory(host, name).exists():
         running.forget(host, name)
 
@@ -72,20 +74,25 @@ def clear(host: Host, name: str, state: running.Running | None, patience: float 
 
     Nothing is freed that a program still has which cannot be ended.
     """
+    if not host.dry:
+        hooks.end_left_over(host, name, state)
     for pid in () if host.dry else running.orphans(host, name):
         host.processes.signal(pid, signal.SIGKILL)
         if not host.processes.wait_for_end(pid, patience):
             raise ChyvesError(f"{name}: process {pid} {UNKILLABLE.format(pid)}")
     free(host, name, state)
+    if state is not None and state.bhyve is not None:
+        host.events.note("stopped", name)
 
 
 def free(host: Host, name: str, state: running.Running | None) -> None:
-    """Destroy a guest's VMM and the taps made for it, and forget it.
+    """Destroy a guest's VMM and the taps made for it, end what plays its TPM, and forget it.
 
     Each is tried, also when another could not be; then ChyvesError is raised, and what was written down stays.
     """
     problems: list[str] = []
     _try(problems, lambda: free_vmm(host, name))
+    _try(problems, lambda: tpm.end(host, name))
     _try(problems, lambda: take_down(host, state.taps if state else ()))
     if state is not None and not problems:
         _try(problems, lambda: running.forget(host, name))

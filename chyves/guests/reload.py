@@ -13,7 +13,8 @@ from chyves.guests.held import Held
 from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import for_start
+from chyves.network.plan import check_vlans, for_start
+from chyves.nics import vlans
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 from chyves.targets import Target, named
@@ -42,6 +43,7 @@ def _reload(holdings: Holdings, name: str, held: Held, existing: Mapping[str, In
             host.terminal.say(1, f"{name}: {line}")
         with Undo() as undo:
             undo.do(lambda: host.files.write(_mark(host, name), ""))
+            host.events.note("reloaded", name)
         host.terminal.say(1, f"{name}: its properties are read again at its next boot")
 
 
@@ -51,10 +53,12 @@ def _check(
     """Refuse what the guest could not boot with; raises ChyvesError."""
     for warning in prepare.lines(holdings, holding, state.medium).warnings:
         holdings.host.terminal.warn(warning)
-    prepare.refuse_used(holding, held, own_port=state.vnc_port)
+    prepare.refuse_used(holding, held, state)
     has = Guest(holding.name, state.properties).net_ifaces
-    new = [interface for interface in holding.properties.net_ifaces if interface not in has]
-    for_start(holding.name, new, holdings.globals, existing)
+    guest, settings = holding.properties, holdings.globals
+    new = [interface for interface in guest.net_ifaces if interface not in has]
+    for_start(holding.name, new, settings, existing, guest.tap_mtu, vlans(guest))
+    check_vlans(holding.name, guest.net_ifaces, settings, existing, vlans(guest))
 
 
 def _mark(host: Host, name: str) -> Path:

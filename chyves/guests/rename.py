@@ -7,6 +7,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import crashes, following, leftovers, rollback, running
 from chyves.guests.create import refuse_taken
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 
 
 def rename(host: Host, guest: str, new: str) -> None:
@@ -28,6 +29,8 @@ def rename(host: Host, guest: str, new: str) -> None:
             raise ChyvesError(
                 f"{guest}: /dev/vmm/{names.vm(guest)} is left from an earlier run; free it: chyves {guest} reclaim"
             )
-        following.rename(host, holdings, holding, new)
+        with Undo():
+            following.rename(host, holdings, holding, new)
+            host.events.note("renamed", guest, new=new)
         crashes.forget(host, guest)
     host.terminal.say(1, f"{guest}: is called {new} now")

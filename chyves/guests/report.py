@@ -149,18 +149,26 @@ FACETS = (
     Facet("n", Column("notes", "Notes"), _property("notes")),
 )
 GUEST = Column("guest", "Guest")
+USED = ("used",)
+"""What is asked of ZFS for sizes."""
+SIZED = {"z", "a"}
+"""The flags that show sizes."""
 
 
 def listing(host: Host) -> Table:
     """The guests, with the columns that default_list_flags names."""
-    holdings = Holdings.read(host, ("used",))
-    return _table(holdings, set(holdings.globals.default_list_flags))
+    holdings = Holdings.read(host)
+    flags = set(holdings.globals.default_list_flags)
+    return _table(_with_sizes(holdings, flags), flags)
 
 
 def info(host: Host, **flags: bool) -> Table | str:
     """The guests, with the columns that the flags name, or default_info_flags does: -h there explains them."""
-    holdings = Holdings.read(host, ("used",))
-    wanted = {flag for flag, given in flags.items() if given} or set(holdings.globals.default_info_flags)
+    wanted = {flag for flag, given in flags.items() if given}
+    holdings = Holdings.read(host, USED if wanted & SIZED else ())
+    if not wanted:
+        wanted = set(holdings.globals.default_info_flags)
+        holdings = _with_sizes(holdings, wanted)
     if "h" in wanted:
         from chyves.cli.help import help_
 
@@ -168,9 +176,14 @@ def info(host: Host, **flags: bool) -> Table | str:
     return _table(holdings, wanted)
 
 
+def _with_sizes(holdings: Holdings, flags: set[str]) -> Holdings:
+    """What there is, asked for again with sizes where the flags want them: a big pool takes long to tell them."""
+    return Holdings.read(holdings.host, USED) if flags & SIZED else holdings
+
+
 def _table(holdings: Holdings, flags: set[str]) -> Table:
     facets = [facet for facet in FACETS if facet.flag in flags or "a" in flags]
-    with_disks, with_size = "k" not in flags, "z" in flags or "a" in flags
+    with_disks, with_size = "k" not in flags, bool(flags & SIZED)
     newer.warn(holdings, holdings.guests.values())
     columns = (GUEST, *(facet.column for facet in facets))
     if with_disks:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
+from chyves import nics
+from chyves.bhyve import board
 from chyves.guests.unique import Unique
 from chyves.network.plan import bridge_of, taps, without_member
+from chyves.nics import addresses
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 
@@ -54,11 +57,8 @@ def _taps(found: Restored, others: dict[str, Guest], free: Callable[[], Unique])
             guest = found.guest
             interfaces = (new if interface == tap else interface for interface in guest.net_ifaces)
             slots = {new if device == tap else device: place for device, place in guest.pci_slots.items()}
-            changes: dict[str, str | None] = {
-                f"{tap}_mac": None,
-                f"{new}_mac": guest.text.get(f"{tap}_mac") or free().mac(),
-                "pci_slots": Guest.pci_slots.type.format(slots) if slots else None,
-            }
+            changes: dict[str, str | None] = {f"{new}_mac": free().mac(), **nics.renamed(guest.text, {tap: new})}
+            changes["pci_slots"] = Guest.pci_slots.type.format(slots) if slots else None
             found.guest = guest.with_changes(changes)
             found.change("net_ifaces", ",".join(interfaces), owners[tap])
 
@@ -69,12 +69,31 @@ def _unshare(found: Restored, other: Guest, free: Callable[[], Unique]) -> None:
         found.change("serial", free().serial(), other.owner)
     if guest.uuid is not None and guest.uuid == other.uuid:
         found.change("uuid", free().uuid(), other.owner)
+    taken = {forward.here for forwards in other.slirp_forward.values() for forward in forwards}
+    for number, forwards in guest.slirp_forward.items():
+        if taken & {forward.here for forward in forwards}:
+            text = Guest.slirp_forward.type.format(free().forwards(forwards))
+            found.change(f"slirp{number}_forward", text, other.owner)
     port = guest.uefi_vnc_port
     if port is not None and (guest.uefi_vnc_ip, port) == (other.uefi_vnc_ip, other.uefi_vnc_port):
         found.change("uefi_vnc_port", free().vnc_port(), other.owner)
-    for number, mac in guest.tap_mac.items():
-        if mac in other.tap_mac.values():
-            found.change(f"tap{number}_mac", free().mac(), other.owner)
+    shared = [name for name, own in board.alone(guest).items() if own in _of_board(other)]
+    for name, value in (free().of_board(guest, shared) if shared else {}).items():
+        found.change(name, value or "", other.owner)
+    for name, mac in addresses(guest).items():
+        if mac in addresses(other).values():
+            found.change(name, free().mac(), other.owner)
+    twice = {*guest.vale_mac.values()} & {*other.vale_mac.values()}
+    if twice:
+        own = {port: free().mac() if mac in twice else mac for port, mac in guest.vale_mac.items()}
+        found.change("vale_mac", Guest.vale_mac.type.format(own), other.owner)
+
+
+def _of_board(other: Guest) -> list[tuple[str, object]]:
+    """What another guest has for itself of serial lines and ports."""
+    serial = [("serial", other.serial)] if other.serial else []
+    screen = [("port", (other.uefi_vnc_ip, other.uefi_vnc_port))] if other.uefi_vnc_port else []
+    return [*serial, *screen, *board.alone(other).values()]
 
 
 def _bridges(found: Restored, holdings: Holdings, now: Guest | None) -> None:

@@ -18,7 +18,8 @@ from chyves.guests.restored import restored
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.network.plan import with_member, without_member
-from chyves.pools.holdings import GuestHolding, Holdings, save
+from chyves.pools.holdings import GuestHolding, Holdings
+from chyves.pools.writing import save
 from chyves.properties import Guest
 
 NOTE = "rollbacks.json"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
@@ -53,6 +52,7 @@ class Running:
     medium: str | None = None
     disks: list[str] = field(default_factory=list)
     serial: str | None = None
+    lines: list[str] = field(default_factory=list)
     vnc_port: int | None = None
     reboots: int = 0
     recorded: bool = False
@@ -60,7 +60,13 @@ class Running:
     crashes: list[float] = field(default_factory=list)
     again: float | None = None
     crash: str | None = None
+    hook: int | None = None
     properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> list[str]:
+        """The null-modem pairs that the guest has for itself; `lines` are those of its ports beside the first."""
+        return [*([self.serial] if self.serial else []), *self.lines]
 
 
 def directory(host: Host, guest: str) -> Path:
@@ -138,6 +144,8 @@ def forget(host: Host, guest: str) -> None:
     if host.dry:
         host.run.do("rm", "-rf", str(place))
     elif place.exists():
+        import shutil
+
         try:
             shutil.rmtree(place)
         except OSError as error:

@@ -12,7 +12,7 @@ from chyves.properties import Guest, is_loopback
 LENGTH = 8
 """Characters of a password: VNC looks at no more (RFC 6143, 7.2.2)."""
 
-ASKED_FOR_BY = frozenset(("loader", "uefi_console_output", "uefi_vnc_ip", "uefi_vnc_password"))
+ASKED_FOR_BY = frozenset(("loader", "uefi_console_output", "uefi_vnc_ip", "uefi_vnc_password", "uefi_vnc_socket"))
 """Properties by which a screen can come to be open to others."""
 
 
@@ -23,7 +23,8 @@ def guarded(host: Host, guest: Guest) -> Guest:
 
 def password(host: Host, guest: Guest) -> dict[str, str | None]:
     """What has to be set for a guest's screen not to be open to others; it is told how to read a password."""
-    if not shows_screen(guest) or is_loopback(guest.uefi_vnc_ip) or guest.uefi_vnc_password is not None:
+    guarded = is_loopback(guest.uefi_vnc_ip) or guest.uefi_vnc_socket or guest.uefi_vnc_password is not None
+    if not shows_screen(guest) or guarded:
         return {}
     why = f"others can reach its screen ({guest.uefi_vnc_ip}), so that a password was made"
     read = f"chyves {guest.owner} get uefi_vnc_password"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 from chyves.cli.assignments import assignments as parse_assignments
@@ -17,11 +17,13 @@ from chyves.guests.unique import Owners, Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.masking import masked
-from chyves.network.plan import is_system, taps
+from chyves.names import is_card
+from chyves.network.plan import is_system
+from chyves.nics import PER_PORT, Cards, owner_of
 from chyves.pools import together
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
-from chyves.section import Numbered, Section, UnknownProperty, Writer
+from chyves.section import Numbered, Section, UnknownProperty, When, Writer
 from chyves.targets import FACTS, Target, named
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -31,18 +33,23 @@ NOT_WHILE_RUNNING = ("serial", "template", "uuid")
 def set_properties(host: Host, owner: Target, assignments: Sequence[str]) -> None:
     """Set properties of guests, the host or the defaults: all of them, or none."""
     wanted = parse_assignments(owner, assignments)
-    _change(host, [(owners, dict(values)) for owners, values in wanted])
+    change(host, [(owners, dict(values)) for owners, values in wanted])
 
 
 def unset(host: Host, owner: Target, property: str) -> None:
     """Take a property out of its file, so that its default counts."""
-    _change(host, [(owner, {property: None})])
+    change(host, [(owner, {property: None})])
 
 
 Changes = Mapping[str, str | None]
 
 
-def _change(host: Host, wanted: Sequence[tuple[Target, Changes]]) -> None:
+def change(
+    host: Host,
+    wanted: Sequence[tuple[Target, Changes]],
+    more: Callable[[Holdings, Section], Changes] = lambda holdings, section: {},
+) -> None:
+    """Change properties of several owners at once, all of them or none; `more` tells what is set for each besides."""
     with ExitStack() as stack:
         stack.enter_context(host.locks.hold("all"))
         holdings = leftovers.settled(host)
@@ -53,7 +60,10 @@ def _change(host: Host, wanted: Sequence[tuple[Target, Changes]]) -> None:
         stack.enter_context(host.locks.hold(*(f"guest.{name}" for name in guests)))
         unique = cache(lambda: Unique.read(holdings))  # one, so that two guests do not get the same port
         old = [section for section, _ in merged]
-        new = [_changed(host, holdings, section, changes, unique) for section, changes in merged]
+        new = [
+            _changed(host, holdings, section, {**changes, **more(holdings, section)}, unique)
+            for section, changes in merged
+        ]
         _refuse_shared(host, holdings, old, new)
         _write(host, holdings, old, new)
 
@@ -107,9 +117,10 @@ def _changed(
 
 
 def _addresses(text: Mapping[str, str], unique: Unique) -> dict[str, str | None]:
-    """An Ethernet address for each tap that has none, so that it keeps it; none for a tap that is gone."""
-    own = {f"{tap}_mac" for tap in taps(Guest("", text).net_ifaces)}
-    gone = {name for name in text if Guest.tap_mac.number(name) is not None} - own
+    """An Ethernet address for each card that has none, so that it keeps it; nothing for one that is gone."""
+    interfaces = Guest("", text).net_ifaces
+    own = {f"{card}_mac" for card in interfaces if is_card(card)}
+    gone = {name for name in text if (card := owner_of(name)) is not None and card not in interfaces}
     return {name: unique.mac() for name in own if name not in text} | dict.fromkeys(gone)
 
 
@@ -158,22 +169,22 @@ def _refuse_running(host: Host, name: str, changes: Changes) -> None:
 def _refuse_absent(holding: GuestHolding, changes: Changes) -> None:
     """Refuse to set a property of a disk or a tap that the guest does not have; one that is left of it can be unset."""
     disks, taps = tuple(holding.volumes), holding.properties.net_ifaces
-    have = {
-        Guest.disk_description: ("disk", disks),
-        Guest.disk_notes: ("disk", disks),
-        Guest.virtio_block_options: ("disk", disks),
-        Guest.tap_mac: ("tap", taps),
-    }
+    have = {row: (row.name.partition("{")[0], taps) for row in Cards.numbered.values()}
+    have |= {row: ("disk", disks) for row in Guest.numbered.values() if "disk{n}" in row.name}
     for name, text in changes.items():
         row = Guest.row(name)
-        if text is None or not isinstance(row, Numbered) or row not in have:
+        if text is None:
             continue
-        family, there = have[row]
-        if f"{family}{row.number(name)}" not in there:
+        named: tuple[str, ...] = ()
+        there = taps
+        if isinstance(row, Numbered) and row in have:
+            family, there = have[row]
+            named = (f"{family}{row.number(name)}",)
+        elif name in PER_PORT:
+            named = tuple(PER_PORT[name].parse(holding.name, text))
+        for missing in (one for one in named if one not in there):
             known = ", ".join(there) or "none"
-            raise ChyvesError(
-                f"{holding.name}: {name}: the guest has no {family}{row.number(name)} (it has: {known}); add that first"
-            )
+            raise ChyvesError(f"{holding.name}: {name}: the guest has no {missing} (it has: {known}); add that first")
 
 
 def _refuse_shared(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence[Section]) -> None:
@@ -221,8 +232,27 @@ def _write(host: Host, holdings: Holdings, old: Sequence[Section], new: Sequence
         for holding, now in turned:
             if now:
                 template.change(undo, host, holding, now)
+        for before, after in zip(old, new, strict=True):
+            undo.do(partial(_note, host, before, after))
     for before, after in zip(old, new, strict=True):
-        for name in sorted(set(after.text) | set(before.text)):
-            if after.text.get(name) != before.text.get(name):
-                changed = masked(f"{name}={after.text[name]}") if name in after.text else f"{name}=(not set)"
-                host.terminal.say(2, f"{after.owner}: {changed}")
+        _tell(host, before, after)
+
+
+def _tell(host: Host, before: Section, after: Section) -> None:
+    """Say what has changed; of a guest that runs, also when that counts."""
+    changed = [name for name in sorted({*before.text, *after.text}) if before.text.get(name) != after.text.get(name)]
+    for name in changed:
+        told = masked(f"{name}={after.text[name]}") if name in after.text else f"{name}=(not set)"
+        host.terminal.say(2, f"{after.owner}: {told}")
+    waits = any((row := Guest.row(name)) is not None and row.when is When.START for name in changed)
+    if waits and isinstance(after, Guest) and running.supervisor(host, after.owner) is not None:
+        sooner = f"to have it from its next reboot: chyves {after.owner} reload"
+        host.terminal.say(2, f"{after.owner}: runs, so that this counts from its next start; {sooner}")
+
+
+def _note(host: Host, before: Section, after: Section) -> None:
+    """Give the event of a change, with the names of what has changed; values may be secrets."""
+    names = sorted(name for name in {*before.text, *after.text} if before.text.get(name) != after.text.get(name))
+    guest = after.owner if isinstance(after, Guest) else None
+    if names:
+        host.events.note("set", guest, section=None if guest else after.owner, properties=names)

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 
 from chyves.errors import ChyvesError, SeveralFailed
 from chyves.guests import running
+from chyves.guests.each import begun
 from chyves.guests.order import Turn, Wish, patience, stop_turns, wish_of
-from chyves.guests.stop import force_off, free_rest, press
+from chyves.guests.stop import asked_by, force_off, free_rest, press
 from chyves.host.machine import Host
+from chyves.host.signals import told
+from chyves.host.undo import Undo
 from chyves.names import shown
 from chyves.pools.holdings import Holdings
 from chyves.targets import Target
@@ -34,12 +37,14 @@ PULL = 3
 def shutdown(host: Host, guest: Target, seconds: str | None = None) -> None:
     """Stop running guests side by side, those that come after another (rcboot_after) before that.
 
-    Each has its stop_timeout to react to its power button, and all together `seconds`, which is two thirds of what the
-    host gives unless told; the plugs of the others are pulled. Guests that do not run are passed over.
+    Each has its stop_timeout to react to its power button (on arm64: to its agent), and all together `seconds`, which
+    is two thirds of what the host gives unless told; the plugs of the others are pulled. Guests that do not run are
+    passed over.
     """
     limit = _given(seconds) if seconds else host_limit(host) * SHARE
     work = _Shutdown(host, {one.name: one for one in _running(host, guest)}, time.monotonic() + limit)
-    work.run()
+    with Undo():
+        work.run()
     if work.failed:
         raise SeveralFailed(f"{', '.join(work.failed)}: could not be stopped")
 
@@ -94,7 +99,8 @@ class _Shutdown:
         while self.waiting or self.pressed:
             for name in self._ready():
                 self._ask(name, self.waiting.pop(name))
-            self._pull(self._look())
+            with begun(list(self.waiting)):
+                self._pull(self._look())
 
     def _ready(self) -> list[str]:
         """Those whose turn has come: what comes after them is off."""
@@ -122,7 +128,9 @@ class _Shutdown:
             return []
         pids = {supervisor: name for name, (supervisor, _) in self.pressed.items()}
         first = min(deadline for _, deadline in self.pressed.values())
-        for pid in self.host.processes.wait_for_some(pids, max(0.0, first - time.monotonic())):
+        with told(", ".join(self.pressed), "asked to go off, so that they may still do; see: chyves list"):
+            ended = self.host.processes.wait_for_some(pids, max(0.0, first - time.monotonic()))
+        for pid in ended:
             del self.pressed[pids[pid]]
             self._rest(pids[pid])
         now = time.monotonic()
@@ -138,7 +146,8 @@ class _Shutdown:
 
     def _pull(self, late: Sequence[str]) -> None:
         for name in late:
-            self.host.terminal.warn(f"{name}: did not react to its power button in time; its plug is pulled")
+            asked, _ = asked_by(self.host, name)
+            self.host.terminal.warn(f"{name}: did not react to {asked} in time; its plug is pulled")
             del self.pressed[name]
             self._off(name)
 

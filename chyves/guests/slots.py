@@ -1,4 +1,4 @@
-"""The map of a guest's PCI bus: which device sits where."""
+"""The map of a guest's PCI buses: which device sits where."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chyves.masking import masked
 from chyves.pools.holdings import Holdings
 
 COLUMNS = (
+    Column("bus", "Bus", right=True),
     Column("slot", "Slot", right=True),
     Column("function", "Function", right=True),
     Column("names", "Device"),
@@ -19,19 +20,19 @@ COLUMNS = (
 
 
 def slots(host: Host, guest: str) -> Table:
-    """What sits at each slot and function, as at the next start. Raises ChyvesError where there is no room for all."""
+    """What sits where on each bus, as at the next start. Raises ChyvesError where there is no room for all."""
     holdings = Holdings.read(host)
     holding = holdings.guest(guest)
     facts = prepare.facts(holdings, holding)
-    named: dict[tuple[int, int], list[str]] = {}
+    named: dict[tuple[int, int, int], list[str]] = {}
     for name, place in places(holding.properties, facts).items():
-        named.setdefault((place.slot, place.function), []).append(name)
+        named.setdefault(place.spot, []).append(name)
     rows = [
         Row(
-            {"slot": place.slot, "function": place.function, "names": [*found], "line": masked(line)},
+            {"bus": place.bus, "slot": place.slot, "function": place.function, "names": [*found], "line": masked(line)},
             {"names": ", ".join(found) or "-"},
         )
         for place, line in bus(holding.properties, facts).items()
-        for found in [named.get((place.slot, place.function), [])]
+        for found in [named.get(place.spot, [])]
     ]
     return Table("slots", COLUMNS, tuple(rows))

@@ -9,8 +9,9 @@ from contextlib import ExitStack, suppress
 from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError, ProgramFailed
-from chyves.guests import history, leftovers, rollback, running
+from chyves.guests import history, leftovers, rollback, running, snapshot_set
 from chyves.guests.each import each
+from chyves.guests.freeze import frozen_guests
 from chyves.guests.history import LIVE, OF_CLONES, History, Snapshot
 from chyves.guests.journal import Journal
 from chyves.host.machine import Host
@@ -33,14 +34,21 @@ COLUMNS = (
 )
 
 
-def take(host: Host, guest: Target, snapshot: str | None = None) -> None:
-    """Take a snapshot of guests, of all datasets of a guest at the same moment."""
+def take(host: Host, guest: Target, snapshot: str | None = None, freeze: bool = False) -> None:
+    """Take a snapshot of guests, of all datasets of a guest at the same moment.
+
+    With `freeze` those that run have their file systems frozen, all before the first is taken; then all are taken, or
+    none.
+    """
     if snapshot is not None and snapshot.startswith(OF_CLONES):
         raise ChyvesError(f"{snapshot}: such a name is kept for clones; choose another")
     with host.locks.hold("all"), ExitStack() as held:
         holdings = leftovers.settled(host)
         wanted = holdings.find(guest)
         taking = _Taking(holdings, snapshot or time.strftime(AUTO), _existing(host, wanted))
+        if freeze:
+            taking.frozen(wanted, held)
+            return
         taken = taking.together(wanted, held) if len(wanted) > 1 else ()
         each(host, wanted, lambda holding: taking.tell(holding) if holding.name in taken else taking.alone(holding))
 
@@ -65,23 +73,38 @@ class _Taking:
         What keeps another from it is told when its turn comes, to be taken alone.
         """
         self.host.locks.make_room(len(wanted))
-        by_pool: dict[str, dict[str, str]] = {}
+        by_pool: dict[str, dict[str, GuestHolding]] = {}
         for holding in wanted:
             with suppress(ChyvesError):
                 held.enter_context(self.host.locks.hold(f"guest.{holding.name}", wait=0))
-                by_pool.setdefault(holding.pool.name, {})[self._name(holding)] = holding.name
+                by_pool.setdefault(holding.pool.name, {})[self._name(holding)] = holding
         taken: set[str] = set()
         for guests in by_pool.values():
             for names in portions(guests):
                 with suppress(ProgramFailed):
-                    self._take(*names)
-                    taken.update(guests[name] for name in names)
+                    self._take([guests[name] for name in names])
+                    taken.update(guests[name].name for name in names)
         return taken
+
+    def frozen(self, wanted: Sequence[GuestHolding], held: ExitStack) -> None:
+        """Take those of all guests while those that run are frozen; raises ChyvesError, and then there is none."""
+        held.enter_context(self.host.locks.hold(*(f"guest.{holding.name}" for holding in wanted)))
+        by_pool: dict[str, list[str]] = {}
+        for holding in wanted:
+            by_pool.setdefault(holding.pool.name, []).append(self._name(holding))
+        moments = [names for of_pool in by_pool.values() for names in portions(of_pool)]
+        awake = [holding.name for holding in wanted if running.living(self.host, holding.name) is not None]
+        with frozen_guests(self.host, awake) as still_frozen:
+            snapshot_set.take(self.holdings, moments, still_frozen)
+            for holding in wanted:
+                self._note(holding.name)
+                self.tell(holding)
 
     def alone(self, holding: GuestHolding) -> None:
         """Take that of one guest; raises ChyvesError."""
         with self.host.locks.hold(f"guest.{holding.name}"):
-            self._take(self._name(holding))
+            self._name(holding)
+            self._take([holding])
             self.tell(holding)
 
     def tell(self, holding: GuestHolding) -> None:
@@ -100,9 +123,15 @@ class _Taking:
         self._names[holding.name] = name
         return holding.dataset + name
 
-    def _take(self, *names: str) -> None:
+    def _take(self, holdings: Sequence[GuestHolding]) -> None:
+        names = [holding.dataset + self._names[holding.name] for holding in holdings]
         with Undo() as undo:
             undo.do(lambda: self.host.zfs.snapshot(*names))
+            for holding in holdings:
+                self._note(holding.name)
+
+    def _note(self, guest: str) -> None:
+        self.host.events.note("snapshot_taken", guest, snapshot=self._names[guest])
 
 
 def show(host: Host, guest: str) -> Table:
@@ -156,6 +185,8 @@ def delete(host: Host, guest: str, snapshots: str | None = None, yes: bool = Fal
             return
         with Undo() as undo:
             undo.do(lambda: host.zfs.destroy_snapshots(holding.dataset, names))
+            for name in names:
+                host.events.note("snapshot_deleted", guest, snapshot=name)
         _warn_of_revert(host, holding, names)
         host.terminal.say(1, f"{guest}: {', '.join(names)} deleted; {rounded(size)} freed")
 
@@ -192,7 +223,9 @@ def go_back(host: Host, guest: str, snapshot: str | None = None, yes: bool = Fal
         question = f"{guest}: go back to {chosen.name}, and lose what is newer?"
         if not host.dry and not host.terminal.confirm(question, yes, _lost(past, plan, words)):
             return
-        rollback.carry_out(holdings, plan)
+        with Undo():
+            rollback.carry_out(holdings, plan)
+            host.events.note("rolled_back", guest, snapshot=chosen.name)
         _tell(host, words)
         Journal(holdings, holding).write(1, f"went back to {chosen.name}")
         host.terminal.say(1, f"{guest}: is back to {chosen.name}" + _and_lost(plan))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chyves.guests import leftovers, prepare
 from chyves.guests.held import Held
+from chyves.guests.memory import Memory
 from chyves.host.machine import Host
 from chyves.pools.holdings import Holdings
 
@@ -19,6 +20,7 @@ class Standing:
         """Have all asked anew."""
         self._holdings: Holdings | None = None
         self._held: Held | None = None
+        self._memory: Memory | None = None
 
     def settled(self, name: str) -> Holdings:
         """All that chyves has on this host, with what a crash left of it and of a guest settled.
@@ -38,3 +40,9 @@ class Standing:
             prepare.modules(holdings)
             self._held = Held(self.host)
         return self._held
+
+    def memory(self) -> Memory:
+        """What guests have of the host's memory. Raises ChyvesError."""
+        if self._memory is None:
+            self._memory = Memory(self.host)
+        return self._memory

@@ -1,10 +1,11 @@
-"""Shut guests down: by their ACPI button, or by pulling the plug."""
+"""Shut guests down: by their ACPI button, by their agent where they have no button, or by pulling the plug."""
 
 from __future__ import annotations
 
 import signal
 
 from chyves import names
+from chyves.bhyve import arm64
 from chyves.errors import Busy, ChyvesError
 from chyves.guests import running
 from chyves.guests.each import each
@@ -17,6 +18,8 @@ from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest
 from chyves.targets import Target, named
 
+BUTTON, AGENT = ("its power button", "is pressed"), ("its guest agent's shutdown", "is under way")
+"""By what a guest is asked to go off, and how that is, for messages."""
 PATIENCE = 10
 """Seconds that each step of pulling the plug is given."""
 
@@ -24,16 +27,17 @@ PATIENCE = 10
 def stop(host: Host, guest: Target, how: str | None = None) -> None:
     """Stop guests; with `force` at once, else by their ACPI button, waiting stop_timeout seconds for each.
 
-    All buttons are pressed before the first is waited for.
+    Those on arm64 have no button, and their agents are asked. All are asked before the first is waited for.
     """
     wanted = Holdings.read(host).find(guest)
     wanted = [holding for holding in wanted if holding.name in named(guest) or running.recorded_of(host, holding.name)]
     if how == "force":
         each(host, wanted, lambda holding: force_off(host, holding.name))
         return
-    pressed = {holding.name for holding in wanted if len(wanted) > 1 and _press_quietly(host, holding.name)}
-    rest = "not waited for, with their buttons pressed" if pressed else "not begun"
-    each(host, wanted, lambda holding: _stop(host, holding, holding.name in pressed), rest)
+    with Undo():  # so that a signal meanwhile is acted on where they are waited for, and told what they are then
+        pressed = {holding.name for holding in wanted if len(wanted) > 1 and _press_quietly(host, holding.name)}
+        rest = "not waited for, with their buttons pressed" if pressed else "not begun"
+        each(host, wanted, lambda holding: _stop(host, holding, holding.name in pressed), rest)
 
 
 def _press_quietly(host: Host, name: str) -> bool:
@@ -46,7 +50,12 @@ def _press_quietly(host: Host, name: str) -> bool:
 
 
 def press(host: Host, name: str) -> int:
-    """Press the button through the supervisor, which also sees to it that the guest stays off; the supervisor."""
+    """Press the button through the supervisor, which also sees to it that the guest stays off; the supervisor.
+
+    Where the guest has no button, its agent is asked.
+    """
+    if asked_by(host, name) is AGENT:
+        return _ask_agent(host, name)
     try:
         with host.locks.hold(f"guest.{name}"):
             settle_guest(host, name)
@@ -59,16 +68,46 @@ def press(host: Host, name: str) -> int:
         raise Busy(f"{error}, or pull the plug: chyves {name} stop force") from None
 
 
+def asked_by(host: Host, name: str) -> tuple[str, str]:
+    """What asks a guest to go off: on arm64, where SIGTERM would pull the plug (freebsd.md 1.9), its agent."""
+    state = running.read(host, name)
+    return AGENT if state is not None and state.properties.get("loader") == arm64.LOADER else BUTTON
+
+
+def _ask_agent(host: Host, name: str) -> int:
+    """Have a guest's agent shut it down; the supervisor, which has been told that it is to stay off."""
+    from chyves.guests.agent_shutdown import ask
+    from chyves.guests.agent_verbs import has_port
+
+    if not has_port(host, name):
+        raise ChyvesError(
+            f"{name}: has no power button, as no guest on {arm64.MACHINE} has; shut it down from inside, have its "
+            f"agent do so (agent=yes, from the next start on), or pull the plug: chyves {name} stop force"
+        )
+    return ask(host, name)[0]
+
+
 def _stop(host: Host, holding: GuestHolding, pressed: bool) -> None:
+    asked = asked_by(host, holding.name)
+    supervisor = running.supervisor(host, holding.name) if pressed else press(host, holding.name)
+    await_off(host, holding, supervisor, *asked)
+
+
+def await_off(host: Host, holding: GuestHolding, supervisor: int | None, asked: str, how: str) -> None:
+    """Wait stop_timeout seconds for a guest that was asked to go off, by what and how is for the messages."""
     name, seconds = holding.name, _patience(holding)
-    supervisor = running.supervisor(host, name) if pressed else press(host, name)
-    with told(name, "its power button is pressed, so that it may still go off; see: chyves list"):
+    with told(name, f"{asked} {how}, so that it may still go off; see: chyves list"):
         host.terminal.say(1, f"{name}: stopping")
         if supervisor is not None and not host.dry and not host.processes.wait_for_end(supervisor, seconds):
             raise ChyvesError(
-                f"{name}: did not react to its power button within {seconds} s (stop_timeout); "
+                f"{name}: did not react to {asked} within {seconds} s (stop_timeout); "
                 f"try again, or pull the plug: chyves {name} stop force"
             )
+    all_off(host, name)
+
+
+def all_off(host: Host, name: str) -> None:
+    """Free what is left of a guest that has gone off, and say that it has."""
     with Undo():
         free_rest(host, name)
     host.terminal.say(2, f"{name}: is off", logged=True)
@@ -141,6 +180,17 @@ def _kill(host: Host, name: str, supervisor: int, patience: float) -> None:
     for what, pid in programs.items():
         if host.processes.alive(pid):
             raise ChyvesError(f"{name}: {what}, process {pid}, {UNKILLABLE.format(pid)}")
-    host.processes.signal(supervisor, signal.SIGKILL)
+    _kill_with_children(host, supervisor)
     if not host.processes.wait_for_end(supervisor, patience):
         raise ChyvesError(f"{name}: process {supervisor} cannot be ended; see: ps -l -p {supervisor}")
+
+
+def _kill_with_children(host: Host, supervisor: int) -> None:
+    """Kill a supervisor and the programs it waits for: one that hangs would free later what others have by then."""
+    host.processes.signal(supervisor, signal.SIGSTOP)  # it begins no other meanwhile
+    begun: list[int] = []
+    try:
+        begun = host.processes.children(supervisor)
+    finally:
+        for pid in (supervisor, *begun):
+            host.processes.signal(pid, signal.SIGKILL)

@@ -38,10 +38,7 @@ def launch_supervisor(
             words = ["--report", str(writing), *(f"--tap={tap}" for tap in taps)]
             words += [f"--medium={medium}"] if medium else []
             words += ["--adopt"] if adopt else []
-            # Python finds the package where it lies, also where that is none of its own places (make install PREFIX).
-            python = ("env", f"PYTHONPATH={Path(chyves.__file__).parents[1]}", sys.executable)
-            supervisor = ("-m", "chyves.guests.supervisor", *words, "--", name)
-            pid = host.run.detach((*python, *supervisor), keep=(writing,))
+            pid = host.run.detach(own_program("chyves.guests.supervisor", *words, "--", name), keep=(writing,))
         finally:
             os.close(writing)
         if host.dry:
@@ -58,6 +55,14 @@ def launch_supervisor(
         raise ChyvesError(
             said or f"{name}: its supervisor ended without a word; look at the guest's log, and try again"
         )
+
+
+def own_program(module: str, *words: str) -> tuple[str, ...]:
+    """The words that run a module of chyves as a process of its own.
+
+    Python finds the package where it lies, also where that is none of its own places (make install PREFIX).
+    """
+    return ("env", f"PYTHONPATH={Path(chyves.__file__).parents[1]}", sys.executable, "-m", module, *words)
 
 
 class _Forwarding:

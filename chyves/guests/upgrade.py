@@ -46,6 +46,7 @@ def bring_up(holdings: Holdings, holding: GuestHolding) -> None:
                 holdings, [before], [before.with_changes({**changes, "chyves_guest_version": GUEST_VERSION})]
             )
         )
+        host.events.note("upgraded", name)
     told = "".join(f", {key}={value}" for key, value in sorted(changes.items()))
     host.terminal.say(1, f"{name}: from version {before.chyves_guest_version} to {GUEST_VERSION}{told}")
 

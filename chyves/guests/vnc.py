@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from chyves.bhyve.board import SOCKET
 from chyves.bhyve.devices import shows_screen
+from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
 from chyves.guests import running
-from chyves.guests.each import concerned, each
+from chyves.guests.each import concerned, gathered
 from chyves.host.machine import Host
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.properties import Guest, is_loopback
 from chyves.targets import Target
 
+COLUMNS = (
+    Column("guest", "Guest"),
+    Column("ip", "Address"),
+    Column("port", "Port", right=True),
+    Column("socket", "Socket"),
+    Column("size", "Size"),
+    Column("password", "Password"),
+    Column("viewer", "Viewer"),
+)
 ANYWHERE, HERE = "0.0.0.0", "127.0.0.1"
 
 FREERDP = {name: ("/v:{ip}", "/port:{port}", "/size:{size}") for name in ("xfreerdp", "xfreerdp3")}
@@ -33,18 +44,20 @@ VIEWERS: dict[str, tuple[str, ...]] = {
 """Viewers that are looked for where the one that is asked for is missing, and how each is told what to show."""
 
 
-def vnc(host: Host, guest: Target) -> None:
+def vnc(host: Host, guest: Target) -> Table:
     """Show the screens of running guests as uefi_vnc_client says; raises ChyvesError for one that has none."""
     wanted = Holdings.read(host).find(guest)
     wanted = concerned(host, wanted, guest, lambda holding: _on_screen(host, holding))
-    each(host, wanted, lambda holding: _show(host, holding))
+    rows, failed = gathered(host, wanted, lambda holding: [_shown(host, holding)])
+    return Table("screens", COLUMNS, rows, told=tuple(line for row in rows for line in _told(row)), failed=failed)
 
 
 def _on_screen(host: Host, holding: GuestHolding) -> bool:
     return shows_screen(holding.properties) and running.living(host, holding.name) is not None
 
 
-def _show(host: Host, holding: GuestHolding) -> None:
+def _shown(host: Host, holding: GuestHolding) -> Row:
+    """Where the screen of a guest is, once a viewer shows it where that is wanted."""
     name, guest = holding.name, holding.properties
     if not shows_screen(guest):
         what = f"loader={guest.loader}" if guest.loader != "uefi" else "uefi_console_output=serial"
@@ -53,19 +66,32 @@ def _show(host: Host, holding: GuestHolding) -> None:
     state = running.living(host, name)
     if state is None:
         raise ChyvesError(f"{name}: does not run; start it first: chyves {name} start")
-    if state.vnc_port is None:
+    socket = running.directory(host, name) / SOCKET
+    if state.vnc_port is None and not socket.is_socket():
         raise ChyvesError(f"{name}: has no screen until its next start; restart it")
     if guest.uefi_vnc_client == "off":
         raise ChyvesError(f"{name}: uefi_vnc_client: is off; set print, freerdp or custom")
-    place = {"ip": HERE if guest.uefi_vnc_ip == ANYWHERE else guest.uefi_vnc_ip, "port": str(state.vnc_port)}
-    _view(host, name, guest, {**place, "size": guest.uefi_vnc_res, "guest": name})
+    values: dict[str, Value] = {"guest": name, "size": guest.uefi_vnc_res}
+    values["password"] = guest.uefi_vnc_password is not None
+    if state.vnc_port is None:
+        return Row({**values, "ip": None, "port": None, "socket": str(socket), "viewer": None})
+    place = {
+        "ip": _from_here(guest.uefi_vnc_ip),
+        "port": str(state.vnc_port),
+        "size": guest.uefi_vnc_res,
+        "guest": name,
+    }
+    viewer = None if guest.uefi_vnc_client == "print" else _viewed(host, name, guest, place)
+    return Row({**values, "ip": guest.uefi_vnc_ip, "port": state.vnc_port, "socket": None, "viewer": viewer})
 
 
-def _view(host: Host, name: str, guest: Guest, place: Mapping[str, str]) -> None:
-    """Start the viewer that is asked for, or any other; print where the screen is where there is none."""
-    if guest.uefi_vnc_client == "print":
-        _print(guest, place)
-        return
+def _from_here(ip: str) -> str:
+    """Where this host finds what listens at an address of it."""
+    return HERE if ip == ANYWHERE else ip
+
+
+def _viewed(host: Host, name: str, guest: Guest, place: Mapping[str, str]) -> list[Value] | None:
+    """The line of the viewer that is asked for, or of any other, once it was started; None where there is none."""
     line = _custom(name, guest) if guest.uefi_vnc_client == "custom" else _installed(host, FREERDP)
     if line is None or not host.run.has(line[0]):
         wanted = line[0] if line else next(iter(FREERDP))
@@ -73,11 +99,11 @@ def _view(host: Host, name: str, guest: Guest, place: Mapping[str, str]) -> None
         instead = f"{line[0]} is taken instead" if line else "no other viewer was found; here is where the screen is"
         host.terminal.warn(f"{name}: uefi_vnc_client: {wanted} is not installed; {instead}")
     if line is None:
-        _print(guest, place)
-        return
+        return None
     argv = [_filled(word, place) for word in line]
     host.run.show(*argv)
     host.terminal.say(1, f"{name}: shown by: {shlex.join(argv)}")
+    return [*argv]
 
 
 def _custom(name: str, guest: Guest) -> list[str]:
@@ -104,12 +130,18 @@ def _filled(word: str, place: Mapping[str, str]) -> str:
     return word
 
 
-def _print(guest: Guest, place: Mapping[str, str]) -> None:
-    """Print where the screen is, and how to come there from elsewhere where it is shown to this host alone."""
-    print(f"{place['guest']}: VNC at {place['ip']} port {place['port']}, {place['size']}", flush=True)
-    if guest.uefi_vnc_password is not None:
-        read = f"chyves {place['guest']} get uefi_vnc_password"
-        print(f"{place['guest']}: its password: {read}", flush=True)
-    if is_loopback(guest.uefi_vnc_ip):
-        tunnel = f"ssh -L {place['port']}:{place['ip']}:{place['port']} {os.uname().nodename}"
-        print(f"{place['guest']}: from elsewhere: {tunnel}, and a viewer on 127.0.0.1 port {place['port']}", flush=True)
+def _told(row: Row) -> Iterator[str]:
+    """Where a screen is that no viewer shows, and how to come there from elsewhere where only this host can."""
+    of = row.values
+    if of["viewer"] is not None:
+        return
+    name, ip, port, socket = of["guest"], str(of["ip"]), of["port"], of["socket"]
+    place = f"the socket {socket}" if socket else f"{_from_here(ip)} port {port}"
+    yield f"{name}: VNC at {place}, {of['size']}"
+    if of["password"]:
+        yield f"{name}: its password: chyves {name} get uefi_vnc_password"
+    here = os.uname().nodename
+    if socket:
+        yield f"{name}: from elsewhere: ssh -L 5900:{socket} root@{here}, and a viewer on 127.0.0.1 port 5900"
+    elif is_loopback(ip):
+        yield f"{name}: from elsewhere: ssh -L {port}:{ip}:{port} {here}, and a viewer on 127.0.0.1 port {port}"

@@ -8,7 +8,11 @@ from chyves.bhyve.facts import HostFacts
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 
+AMDVI = "hw.vmm.amdvi.enable"
+"""Whether vmm uses the IOMMU of AMD's processors: not, unless /boot/loader.conf has it so (amdvi_hw.c)."""
+MACHINE = "hw.machine"
 SYSCTLS = (
+    MACHINE,
     "kern.osreldate",
     "hw.physmem",
     "hw.ncpu",
@@ -18,12 +22,16 @@ SYSCTLS = (
     "hw.vmm.svm.features",
     "hw.vmm.iommu.initialized",
     "hw.vmm.iommu.enable",
+    AMDVI,
+    "kern.racct.enable",
 )
 OLD_CPUS = 16
 """The most processors of a guest before hw.vmm.maxcpu (13.2)."""
 
 MAXCPU_SINCE = 1302000
 DMESG = "/var/run/dmesg.boot"
+LIBSLIRP = "/usr/local/lib/libslirp.so.0"
+"""What bhyve loads for slirp: the port net/libslirp."""
 
 
 def host_facts(host: Host, passthrough: bool = True) -> HostFacts:
@@ -33,17 +41,28 @@ def host_facts(host: Host, passthrough: bool = True) -> HostFacts:
     where these do not tell either, for granted.
     """
     told = host.kernel.sysctl(*SYSCTLS)
-    unrestricted = _unrestricted(host, told)
+    unrestricted, table = _unrestricted(host, told), _iommu(host, told) if passthrough else ""
+    amdvi_off = table == "IVRS" and told.get(AMDVI) == "0"
     return HostFacts(
+        machine=told.get(MACHINE, "amd64"),
         release=_number(told, "kern.osreldate"),
         cpus=_cpus(told) if unrestricted else 1,
         memory=_number(told, "hw.physmem"),
         unrestricted=unrestricted,
-        iommu=passthrough and _iommu(host, told),
+        iommu=table != "" and not amdvi_off,
         options=options(_bhyve(host, "-h")),
         devices=frozenset(_bhyve(host, "-s", "help").split()),
         lpc=frozenset(_bhyve(host, "-l", "help").split()),
+        libslirp=host.path(LIBSLIRP).exists(),
+        accounting=told["kern.racct.enable"] == "1" if "kern.racct.enable" in told else None,
+        processors=_number(told, "hw.ncpu"),
+        amdvi_off=amdvi_off,
     )
+
+
+def machine(host: Host) -> str:
+    """The host's machine alone: amd64 or arm64."""
+    return host.kernel.sysctl(MACHINE).get(MACHINE, "amd64")
 
 
 def options(usage: str) -> frozenset[str]:
@@ -86,15 +105,16 @@ def _unrestricted(host: Host, told: dict[str, str]) -> bool:
     return not found or any(("UG" if kind == "VT-x" else "NP") in words.split(",") for kind, words in found)
 
 
-def _iommu(host: Host, told: dict[str, str]) -> bool:
-    """Whether devices can be passed through; vmm itself knows only once it has done so."""
+def _iommu(host: Host, told: dict[str, str]) -> str:
+    """What tells that there is an IOMMU, empty for none: vmm, which knows once it has used one, or an ACPI table."""
     if told.get("hw.vmm.iommu.initialized") == "1":
-        return True
+        return "vmm"
     if told.get("hw.vmm.iommu.enable") == "0":
-        return False
+        return ""
     try:
         status, tables = host.run.probe("acpidump", "-t")
     except ChyvesError:
         # It is a package of its own of the base system, which need not be there.
-        return False
-    return status == 0 and re.search(r"\b(DMAR|IVRS)\b", tables) is not None
+        return ""
+    found = re.search(r"\b(DMAR|IVRS)\b", tables) if status == 0 else None
+    return found[1] if found else ""

@@ -7,11 +7,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chyves.errors import ChyvesError, Denied
-from chyves.host.run import show
+from chyves.host.run import End, show
 
 LARGEST = 1 << 20
 """Bytes of the largest file that is read as a whole: a hundred times what any of chyves has."""
@@ -19,6 +19,8 @@ LARGEST = 1 << 20
 
 ANY, SECRET = 0o7777, 0o600
 """What may be in the mode of a file: without a secret, and with one."""
+NO_FILE = -1
+"""The descriptor of what a dry run does not open."""
 OTHERS = 0o027
 """What may not be in the mode of a directory that has a secret in it."""
 
@@ -56,6 +58,13 @@ class Files:
 
         self.write(path, write_text(properties), mode)
 
+    def copy(self, path: Path, new: Path, mode: int) -> None:
+        """Copy a file of some megabytes whole, or not at all, in the place of one that is there; links are followed."""
+        with _told(path, "cannot be read"):
+            data = path.read_bytes()
+        with _told(new, "cannot be written"):
+            _replace(new, data, mode, mode)
+
     def make_directory(self, path: Path, mode: int = 0o755) -> None:
         """Make a directory, and those above it; one that exists is left as it is."""
         with _told(path, "cannot be made"):
@@ -90,6 +99,26 @@ class Files:
         for name in names:
             if name.startswith(f".{path.name}.") and re.fullmatch(r"\d+\.new", name[len(path.name) + 2 :]):
                 self.remove(path.with_name(name))
+
+    def begin(self, path: Path) -> End:
+        """A new file beside what is to be `path`, open to be written, and for its owner alone.
+
+        `remove_unfinished` takes it away; it is `path` once it is `put`.
+        """
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
+        with _told(path, "cannot be written"):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            return End(os.open(new, flags, 0o600), str(new))
+
+    def put(self, begun: End, path: Path) -> None:
+        """Have what was begun be the file, once all of it is on the disk; raises ChyvesError where there is one now."""
+        with _told(path, "cannot be written"):
+            os.fsync(begun.descriptor)
+            if os.path.lexists(path):
+                raise ChyvesError(f"{path}: is there by now, and was not before; choose another name")
+            os.rename(begun.name, path)
+            with suppress(OSError):  # a file system that is not ZFS may not know how; all but the name is safe
+                _sync_directory(path.parent)
 
     def resize(self, path: Path, size: int) -> None:
         """Give a file this many bytes; what is added is zeroes that take no room, what is behind it is lost.
@@ -144,8 +173,10 @@ def _bytes(path: Path) -> bytes:
             raise ChyvesError(f"{path}: is no regular file; put one in its place")
         if status.st_size > LARGEST:
             raise ChyvesError(f"{path}: is larger than {LARGEST} bytes, which no such file is; look at it")
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(LARGEST + 1)
+        data = b""
+        while len(data) <= LARGEST and (more := os.read(descriptor, status.st_size + 1)):
+            data += more
+        return data
     finally:
         os.close(descriptor)
 
@@ -183,6 +214,10 @@ def _opened(path: Path) -> int:
 class DryFiles(Files):
     """Prints the changes of files, each as a line for sh, and still reads."""
 
+    def copy(self, path: Path, new: Path, mode: int) -> None:
+        """Print the line that copies the file."""
+        show(["install", "-m", f"{mode:o}", str(path), str(new)])
+
     def make_directory(self, path: Path, mode: int = 0o755) -> None:
         """Print the line that makes the directory."""
         if not path.is_dir():
@@ -195,6 +230,16 @@ class DryFiles(Files):
     def remove(self, path: Path) -> None:
         """Print the line that removes the file."""
         show(["rm", "-f", str(path)])
+
+    def begin(self, path: Path) -> End:
+        """Print the line that makes the file; there is no descriptor."""
+        new = path.with_name(f".{path.name}.0.new")
+        show(["install", "-m", "600", "/dev/null", str(new)])
+        return End(NO_FILE, str(new))
+
+    def put(self, begun: End, path: Path) -> None:
+        """Print the line that gives the file its name."""
+        show(["mv", begun.name, str(path)])
 
     def resize(self, path: Path, size: int) -> None:
         """Print the line that gives the file its size."""
@@ -211,12 +256,12 @@ class DryFiles(Files):
         if among != ANY:
             # The printf of sh is no process of its own, so that ps(1) does not show what it writes.
             show(["install", "-m", f"{mode & among:o}", "/dev/null", str(path)])
-        show(_printf(text), f"> {_quoted(path)}")
+        show(printf(text), f"> {_quoted(path)}")
         if mode != 0o644 and among == ANY and not path.exists():
             show(["chmod", f"{mode:o}", str(path)])
 
 
-def _printf(text: str) -> list[str]:
+def printf(text: str) -> list[str]:
     """The words that let sh print a text exactly, without a line end in them."""
     *lines, last = text.split("\n")
     if lines and not last:

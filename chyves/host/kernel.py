@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.run import Runner
@@ -14,6 +16,18 @@ TUNTAP_SINCE = 1300029
 NO_BHYVE = "this CPU cannot run bhyve, or that is switched off; switch VT-x or AMD-V on in the machine's firmware"
 REFUSED = "error occurred while loading module vmm"
 """What kldload(8) says when vmm itself refused to start."""
+
+
+OBJSET = re.compile(r"kstat\.zfs\.(.+\.objset-0x[0-9a-f]+)\.(dataset_name|nread|nwritten|reads|writes): (.*)")
+
+
+class Counters(NamedTuple):
+    """Bytes, and operations, since the dataset was mounted or its device made."""
+
+    read: int
+    written: int
+    reads: int
+    writes: int
 
 
 class Kernel:
@@ -68,6 +82,13 @@ class Kernel:
                 found[current] += f"\n{line}"
         return found
 
+    def datasets(self, pools: Sequence[str]) -> dict[str, Counters]:
+        """What has been read from and written to each dataset of some pools, from one process.
+
+        Empty for a kernel that does not count it: before OpenZFS 2.0, which came with FreeBSD 13.
+        """
+        return parse_counters(self.run.ask("sysctl", "-i", *(f"kstat.zfs.{pool}.dataset" for pool in pools)))
+
     def set_sysctl(self, name: str, value: str) -> None:
         """Set a sysctl until the next start of the host."""
         self.run.do("sysctl", f"{name}={value}")
@@ -85,3 +106,16 @@ class Kernel:
     def _kldstat(self, option: str, name: str) -> bool:
         status, _ = self.run.probe("kldstat", "-q", option, name)
         return status == 0
+
+
+def parse_counters(text: str) -> dict[str, Counters]:
+    """The counters in lines of sysctl(8), `kstat.zfs.POOL.dataset.objset-0xNUMBER.NAME: VALUE`, by dataset."""
+    found: dict[str, dict[str, str]] = {}
+    for match in filter(None, map(OBJSET.fullmatch, text.splitlines())):
+        found.setdefault(match[1], {})[match[2]] = match[3]
+    names = ("nread", "nwritten", "reads", "writes")
+    return {
+        told["dataset_name"]: Counters(*(int(told.get(name, "0")) for name in names))
+        for told in found.values()
+        if "dataset_name" in told
+    }

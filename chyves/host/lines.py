@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +53,23 @@ class Lines:
     def file(self, device: str) -> Path:
         """The file that is a line's lock."""
         return self.directory / f"LCK..{device}"
+
+    @contextmanager
+    def taken(self, device: str) -> Iterator[None]:
+        """Have a line for this process, as cu(1) has it; raises ChyvesError where another has it."""
+        file = self.file(device)
+        if self.abandoned(device):
+            file.unlink(missing_ok=True)
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise ChyvesError(f"{device}: cannot be taken: {file}: {error.strerror}; see to that") from None
+        try:
+            os.write(descriptor, f"{os.getpid():10}\n".encode())
+            yield
+        finally:
+            os.close(descriptor)
+            file.unlink(missing_ok=True)
 
     def abandoned(self, device: str) -> bool:
         """Whether a line is locked for a process that is gone; raises ChyvesError where the lock cannot be read."""

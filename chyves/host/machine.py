@@ -12,12 +12,14 @@ from chyves.errors import ChyvesError
 from chyves.host.run import PLACES, DryRunner, Runner, find
 
 if TYPE_CHECKING:
+    from chyves.host.events import Events
     from chyves.host.files import Files
     from chyves.host.interfaces import Interfaces
     from chyves.host.kernel import Kernel
     from chyves.host.lines import Lines
     from chyves.host.locks import Locks
     from chyves.host.log import Log
+    from chyves.host.pci import Pci
     from chyves.host.processes import Processes
     from chyves.host.terminal import Terminal
     from chyves.host.zfs import Zfs
@@ -89,6 +91,12 @@ class Host:
         return Kernel(self.run)
 
     @cached_property
+    def pci(self) -> Pci:
+        from chyves.host.pci import Pci
+
+        return Pci(self.run)
+
+    @cached_property
     def processes(self) -> Processes:
         from chyves.host.processes import Processes
 
@@ -117,6 +125,12 @@ class Host:
         from chyves.host.log import Log
 
         return Log(self.dry)
+
+    @cached_property
+    def events(self) -> Events:
+        from chyves.host.events import PLACE, Events
+
+        return Events(self.path(PLACE), self.dry)
 
     @cached_property
     def terminal(self) -> Terminal:

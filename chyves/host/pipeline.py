@@ -1,7 +1,7 @@
 """Two programs with a pipe between them, through which this process hands what the one writes to the other.
 
 So they end with it: killed, it leaves the one without a reader and the other with a stream that is cut off, and none of
-them goes on with what nobody looks after any more.
+them goes on with what nobody looks after any more. In the place of one of them there can be a file that is open.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from chyves.errors import ProgramFailed
+from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host import undo
+from chyves.host.run import End
 
 CHUNK = 1 << 20
 GLANCE = 0.2
@@ -29,37 +30,57 @@ Program = tuple[str, Sequence[str]]
 
 
 class Pipeline:
-    """One run of `first | second`."""
+    """One run of `first | second`, of `first > file` or of `second < file`."""
 
-    def __init__(self, first: Program, second: Program, env: Mapping[str, str]) -> None:
-        self.argv = (first[1], second[1])
-        self._said = [bytearray(), bytearray()]
-        self._sender = _start(first, env, subprocess.DEVNULL, subprocess.PIPE)
+    def __init__(self, first: Program | End, second: Program | End, env: Mapping[str, str]) -> None:
+        self._argv: list[Sequence[str]] = []
+        self._programs: list[subprocess.Popen[bytes]] = []
+        self._ends = first, second
         try:
-            self._receiver = _start(second, env, subprocess.PIPE, subprocess.DEVNULL)
+            self._source = self._opened(first, env, writes=True)
+            self._target = self._opened(second, env, writes=False)
         except BaseException:
-            _end([self._sender])
+            _end(self._programs)
             raise
-        self._programs = (self._sender, self._receiver)
+        self._said = [bytearray() for _ in self._programs]
+
+    def _opened(self, end: Program | End, env: Mapping[str, str], *, writes: bool) -> IO[bytes]:
+        """What a program that is started now writes, or reads; or the file in its place."""
+        if isinstance(end, End):
+            return open(os.dup(end.descriptor), "rb" if writes else "wb", buffering=0)
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        program = _start(end, env, nothing if writes else pipe, pipe if writes else nothing)
+        self._programs.append(program)
+        self._argv.append(end[1])
+        stream = program.stdout if writes else program.stdin
+        assert stream
+        return stream
 
     def run(self, heed: Callable[[int], None]) -> None:
         """Wait until both have ended; `heed` is told how many bytes more have passed.
 
         Raises ProgramFailed with the words of the one that failed first, and with those of the other in a note;
-        Interrupted when a signal came, which ends both.
+        ChyvesError for a file that cannot be read or written; Interrupted when a signal came, which ends both.
         """
+        blocked = os.get_blocking(self._target.fileno())
         try:
             self._pass(heed)
             for program in self._programs:
                 program.wait()
         finally:
+            if isinstance(self._ends[1], End):  # whoever else has it open finds it as it was
+                os.set_blocking(self._ends[1].descriptor, blocked)
+            for stream in (self._source, self._target):
+                with suppress(OSError):
+                    stream.close()
             _end(self._programs)
         self._tell()
 
     def _pass(self, heed: Callable[[int], None]) -> None:
         """Hand on what flows, and listen to what both say, until both have closed all they had."""
-        with selectors.DefaultSelector() as watched:
-            flow = _Flow(watched, self._sender.stdout, self._receiver.stdin, heed)
+        # Of the kinds of selectors, poll(2) takes files too.
+        with selectors.PollSelector() as watched:
+            flow = _Flow(watched, (self._source, self._target), self._ends, heed)
             for which, program in enumerate(self._programs):
                 if program.stderr:
                     watched.register(program.stderr, selectors.EVENT_READ, which)
@@ -84,9 +105,10 @@ class Pipeline:
         cause = failed[0]
         if len(failed) == 2 and any(words in said[0] for words in READER_GONE):
             cause = 1
-        error = ProgramFailed(self.argv[cause], self._programs[cause].returncode, said[cause])
-        if said[1 - cause]:
-            error.add_note(said[1 - cause])
+        error = ProgramFailed(self._argv[cause], self._programs[cause].returncode, said[cause])
+        for other in said[:cause] + said[cause + 1 :]:
+            if other:
+                error.add_note(other)
         raise error
 
 
@@ -94,21 +116,28 @@ class _Flow:
     """What goes from one pipe to the other; waits for neither, so that a signal is heeded whoever hangs."""
 
     def __init__(
-        self, watched: selectors.BaseSelector, source: IO[bytes] | None, target: IO[bytes] | None,
-        heed: Callable[[int], None],
+        self, watched: selectors.BaseSelector, streams: tuple[IO[bytes], IO[bytes]],
+        ends: tuple[Program | End, Program | End], heed: Callable[[int], None],
     ) -> None:  # fmt: skip
-        assert source and target
-        self._watched, self._source, self._target, self._heed = watched, source, target, heed
-        self._waiting = memoryview(b"")
-        os.set_blocking(target.fileno(), False)
-        watched.register(source, selectors.EVENT_READ)
+        self._watched, self._ends, self._heed = watched, ends, heed
+        self._source, self._target = streams
+        begun = ends[0].begun if isinstance(ends[0], End) else b""
+        self._waiting = memoryview(begun)
+        os.set_blocking(self._target.fileno(), False)
+        if begun:
+            watched.register(self._target, selectors.EVENT_WRITE)
+        else:
+            watched.register(self._source, selectors.EVENT_READ)
 
     def go_on(self) -> None:
         """Write what waits, or read more, as whichever is possible now."""
         if self._waiting:
             self._write()
             return
-        data = os.read(self._source.fileno(), CHUNK)
+        try:
+            data = os.read(self._source.fileno(), CHUNK)
+        except OSError as error:
+            raise _not_passed(self._ends[0], "cannot be read", error) from None
         if not data:
             self._close(self._source)
             return
@@ -121,7 +150,9 @@ class _Flow:
             self._waiting = self._waiting[os.write(self._target.fileno(), self._waiting) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError) or isinstance(self._ends[1], End):
+                raise _not_passed(self._ends[1], "cannot be written", error) from None
             # The sender is told by its pipe, as one in a shell's pipeline is.
             self._close(self._target)
             return
@@ -136,6 +167,11 @@ class _Flow:
         self._watched.unregister(watched)
         self._source.close()
         self._target.close()
+
+
+def _not_passed(end: Program | End, what: str, error: OSError) -> ChyvesError:
+    name = end.name if isinstance(end, End) else end[1][0]
+    return ChyvesError(f"{name}: {what}: {error.strerror}; see to that and try again")
 
 
 def _start(program: Program, env: Mapping[str, str], source: int, target: int) -> subprocess.Popen[bytes]:

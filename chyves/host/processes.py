@@ -57,9 +57,16 @@ class Processes:
 
     def find(self, command: str) -> list[int]:
         """The processes whose whole command line an extended regular expression matches (pgrep(1))."""
-        said = self.run.ask("pgrep", "-f", "-x", command, accept=(0, 1))
+        return self._found("-f", "-x", command)
+
+    def _found(self, *words: str) -> list[int]:
+        said = self.run.ask("pgrep", *words, accept=(0, 1))
         with _understood("pgrep", said):
             return [_number(pid) for pid in said.split()]
+
+    def children(self, pid: int) -> list[int]:
+        """The processes that a process has begun, and that have not ended."""
+        return self._found("-P", str(pid))
 
     def usage(self, pids: Sequence[int]) -> dict[int, Usage]:
         """What processes have used, from one ps(1); one that has ended is left out."""

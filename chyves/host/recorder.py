@@ -123,15 +123,15 @@ class Recorder:
 
 def ends(run: Runner, guest: Path, user: Path) -> tuple[int, int]:
     """Open the ends that a relay holds; raises ChyvesError where one cannot be."""
-    first = _opened(run, guest)
+    first = opened_end(run, guest)
     try:
-        return first, _opened(run, user)
+        return first, opened_end(run, user)
     except BaseException:
         os.close(first)
         raise
 
 
-def _opened(run: Runner, path: Path) -> int:
+def opened_end(run: Runner, path: Path) -> int:
     """An end of a null-modem pair, raw, and deaf to the carrier, which goes whenever the other end is closed.
 
     Looking at the name makes the pair where there is none (nmdm(4)). Raises ChyvesError.

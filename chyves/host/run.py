@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host import suspension, undo
@@ -15,13 +15,27 @@ from chyves.host import suspension, undo
 if TYPE_CHECKING:
     from subprocess import Popen
 
+    from sh import RunningCommand
+
 PLACES = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 """Where FreeBSD has its programs: a service starts with less (rc(8)), a user with anything."""
 
 KEPT = ("HOME", "TERM", "TMUX", "TMUX_TMPDIR", "CHYVES_LAB", "CHYVES_LAB_GUEST")
-PACKAGES = {"grub-bhyve": "grub2-bhyve", "tmux": "tmux"}
+PACKAGES = {"grub-bhyve": "grub2-bhyve", "swtpm": "swtpm", "tmux": "tmux"}
 KILLED = -9
 HUNG = "did not end when a signal had come, and was ended"
+
+
+class End(NamedTuple):
+    """A file that is open, in the place of a program that writes or reads; `begun` is what was read of it already."""
+
+    descriptor: int
+    name: str
+    begun: bytes = b""
+
+
+STDIN, STDOUT = End(0, "standard input"), End(1, "standard output")
+Stage = Sequence[str] | End
 
 
 class Runner:
@@ -58,22 +72,7 @@ class Runner:
         """
         import sh
 
-        program = sh.Command(self.program(argv))
-        with open(os.devnull) as nothing, _started(argv):
-            running = program(
-                *argv[1:],
-                _in=nothing,
-                _env=self.environ,
-                _new_session=True,
-                _tty_out=False,
-                _encoding="utf-8",
-                _decode_errors="replace",
-                _timeout=timeout,
-                _return_cmd=True,
-                # The handle is needed while it runs, to end it when the wait for it is broken off.
-                _bg=True,
-                _bg_exc=False,
-            )
+        running = self._begun(argv, timeout)
         wait = undo.Wait(lambda: _end_group(running.process.pgid))
         try:
             with wait:
@@ -94,16 +93,38 @@ class Runner:
             raise ProgramFailed(argv, 0, said)
         return running.process.stdout.decode(errors="replace")
 
-    def pipe(self, first: Sequence[str], second: Sequence[str], heed: Callable[[int], None] = lambda _: None) -> None:
+    def _begun(self, argv: Sequence[str], timeout: float) -> RunningCommand:
+        """A program that has begun to change the host, in a session of its own, and can be ended while it runs."""
+        import sh
+
+        program = sh.Command(self.program(argv))
+        with open(os.devnull) as nothing, _started(argv):
+            return program(
+                *argv[1:],
+                _in=nothing,
+                _env=self.environ,
+                _new_session=True,
+                _tty_out=False,
+                _encoding="utf-8",
+                _decode_errors="replace",
+                _timeout=timeout,
+                _return_cmd=True,
+                # The handle is needed while it runs, to end it when the wait for it is broken off.
+                _bg=True,
+                _bg_exc=False,
+            )
+
+    def pipe(self, first: Stage, second: Stage, heed: Callable[[int], None] = lambda _: None) -> None:
         """Let two programs change the host, of which the second reads what the first writes; both end together.
 
-        `heed` is told how many bytes more have passed. Raises ProgramFailed, Interrupted (chyves.host.pipeline).
+        One of them can be a file instead. `heed` is told how many bytes more have passed. Raises ProgramFailed,
+        ChyvesError for a file, Interrupted (chyves.host.pipeline).
         """
         from chyves.host.pipeline import Pipeline
 
-        files = self.program(first), self.program(second)
-        with _started(first):
-            pipeline = Pipeline((files[0], first), (files[1], second), self.environ)
+        ends = [stage if isinstance(stage, End) else (self.program(stage), stage) for stage in (first, second)]
+        with _started(next(stage for stage in (first, second) if not isinstance(stage, End))):
+            pipeline = Pipeline(ends[0], ends[1], self.environ)
         pipeline.run(heed)
 
     def become(self, *argv: str) -> NoReturn:
@@ -196,11 +217,18 @@ class DryRunner(Runner):
         show(argv)
         return ""
 
-    def pipe(self, first: Sequence[str], second: Sequence[str], heed: Callable[[int], None] = lambda _: None) -> None:
-        """Print both commands with a pipe between them."""
+    def pipe(self, first: Stage, second: Stage, heed: Callable[[int], None] = lambda _: None) -> None:
+        """Print both commands with a pipe between them, or the one with its file."""
         import shlex
 
-        show(first, f"| {shlex.join(second)}")
+        if isinstance(first, End):
+            words, rest = second, "" if first.descriptor == STDIN.descriptor else f"< {shlex.quote(first.name)}"
+        elif isinstance(second, End):
+            words, rest = first, "" if second.descriptor == STDOUT.descriptor else f"> {shlex.quote(second.name)}"
+        else:
+            words, rest = first, f"| {shlex.join(second)}"
+        assert not isinstance(words, End)
+        show(words, rest)
 
     def detach(self, argv: Sequence[str], *, keep: Sequence[int] = ()) -> int:
         """Print the command; the number is 0."""

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from chyves.errors import Interrupted
-from chyves.host.undo import SIGNALS
+from chyves.host.undo import SIGNALS, noted
 
 
 class _Ended(BaseException):
@@ -24,7 +24,7 @@ class _Ended(BaseException):
 def told(guest: str, rest: str) -> Iterator[None]:
     """Have a signal that would end this process end the wait, at once, with Interrupted, which says `rest`.
 
-    A signal that the process ignores (nohup(1)) stays ignored.
+    So does one that an Undo around it has noted. A signal that the process ignores (nohup(1)) stays ignored.
     """
 
     before: dict[int, Any] = {}
@@ -39,6 +39,9 @@ def told(guest: str, rest: str) -> Iterator[None]:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 before[number] = signal.getsignal(number)
                 signal.signal(number, interrupt)
+        came = noted()
+        if came is not None:
+            raise _Ended(came)
         yield
     except _Ended as ended:
         name = signal.Signals(ended.number).name

@@ -124,3 +124,96 @@ class _Reader:
         if self._part:
             yield self._part.decode(errors="replace")
             self._part = b""
+
+
+class Tails:
+    """All files of a log, read as they grow: the first look gives what is in them, each further one what has come.
+
+    Only whole lines are given. A file that was cut short is read from its beginning. One that is put aside or removed
+    is read to its end first; it is kept open until then, so that no other file can be taken for it.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._open: dict[tuple[int, int], _Tail] = {}
+
+    def lines(self) -> Iterator[str]:
+        """What has come since the last look; raises OSError."""
+        listed = {identity for path in self._files() if (identity := self._opened(path)) is not None}
+        for identity, tail in list(self._open.items()):
+            yield from tail.lines()
+            if identity not in listed and tail.is_left():
+                del self._open[identity]
+
+    def _opened(self, path: Path) -> tuple[int, int] | None:
+        """Which file has this name now, which is open from now on; None for one that is just gone."""
+        identity = _identity(path)
+        if identity is None or identity in self._open:
+            return identity
+        try:
+            tail = _Tail(os.open(path, READING))
+        except FileNotFoundError:
+            return None
+        self._open.setdefault(tail.identity, tail)
+        return tail.identity
+
+
+class _Tail:
+    """One file of several that are read as they grow, open for as long as it is kept."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        status = os.fstat(descriptor)
+        self.identity = status.st_dev, status.st_ino
+        self._read = 0
+        self._missed = 0
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+    def lines(self) -> Iterator[str]:
+        """The whole lines that have come."""
+        size = os.fstat(self._descriptor).st_size
+        if size == self._read:
+            return
+        with open(self._descriptor, "rb", closefd=False) as file:
+            self._read = file.seek(self._read if self._read <= size else 0)
+            for line in file:
+                if line.endswith(b"\n"):
+                    self._read += len(line)
+                    yield line.decode(errors="replace")
+
+    def is_left(self) -> bool:
+        """Whether it has been without its name at two looks: who had it open before has written to it by then."""
+        self._missed += 1
+        return self._missed > 1
+
+
+def _size(path: Path) -> tuple[tuple[int, int] | None, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None, 0
+    return (status.st_dev, status.st_ino), status.st_size
+
+
+class Added:
+    """What is added to the files of a log from now on, as bytes: also a line that is not at its end."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._read = dict(_size(path) for path in files())
+
+    def text(self) -> bytes:
+        """What has come since the last look; raises OSError."""
+        return b"".join(map(self._added, self._files()))
+
+    def _added(self, path: Path) -> bytes:
+        identity, size = _size(path)
+        if identity is None or size == self._read.get(identity, 0):
+            return b""
+        with open(os.open(path, READING), "rb") as file:
+            file.seek(self._read.get(identity, 0))
+            added = file.read()
+            self._read[identity] = file.tell()
+        return added

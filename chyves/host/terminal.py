@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from chyves.errors import ChyvesError
+from chyves.host.log import plain
 
 QUIET_FOR = 0.1
 """Seconds between two pictures of a bar."""
@@ -20,8 +21,11 @@ class Terminal:
     """The user's terminal, if there is one. `level` is the global property stdout_level: what `say` shows.
 
     `prompts` is the global property prompt_on_destruction: whether it is asked before what was named is destroyed.
-    In a dry run nothing is done, so that `say` tells of nothing.
+    In a dry run nothing is done, so that `say` tells of nothing. A program that is not `attended` has its terminal for
+    itself (chyves.interface): nobody is asked there, and no bar is drawn.
     """
+
+    attended = True
 
     def __init__(self, dry: bool = False) -> None:
         self.level = 2
@@ -30,6 +34,7 @@ class Terminal:
         self.recording = False
         self.unwritten: list[tuple[int, str]] = []
         self._write: Callable[[int, str], None] | None = None
+        self.out: Callable[[str], object] = on_stderr
 
     def say(self, level: int, text: str, logged: bool = False) -> None:
         """Tell of what is done: level 1 an action, 2 its steps, 3 also the lines of programs.
@@ -37,28 +42,28 @@ class Terminal:
         `logged` is for what the guest's supervisor writes to the logs itself.
         """
         if level <= self.level and not self.dry:
-            _print(text)
+            self.out(text)
         if not logged:
             self.record(level, text)
 
     def warn(self, text: str) -> None:
         """Tell of what the user should know, at every level."""
-        _print(f"warning: {text}")
+        self.out(f"warning: {text}")
         self.record(1, _marked("warning", text))
 
     def show(self, lines: Iterable[str]) -> None:
         """Tell of what is about to happen, a line each, at every level and also in a dry run."""
         for line in lines:
-            _print(line)
+            self.out(line)
 
     @property
     def interactive(self) -> bool:
         """Whether somebody is there to be asked."""
-        return _interactive()
+        return self.attended and _interactive()
 
     def failed(self, error: ChyvesError) -> None:
         """Tell of an error after which the command goes on with the next guest."""
-        tell(error)
+        tell(error, self.out)
         self.record_failure(error)
 
     def record(self, level: int, text: str) -> None:
@@ -90,16 +95,16 @@ class Terminal:
         users have scripts); else ChyvesError is raised. `named` says that nothing is destroyed but what the line names:
         then prompt_on_destruction=no stands for the user's yes.
         """
-        if yes or (named and not self.prompts) or (scripts and not _interactive()):
+        if yes or (named and not self.prompts) or (scripts and not self.interactive):
             return True
-        if not _interactive():
+        if not self.interactive:
             raise ChyvesError(f"{question.rstrip('?')}: there is no terminal to ask on; give --yes")
         self.show(details)
         return (self.ask(f"{question} [y/N]") or "").strip().lower() in ("y", "yes")
 
     def ask(self, question: str) -> str | None:
         """The line that the user types; None where there is no terminal, or at its end of input."""
-        if not _interactive():
+        if not self.interactive:
             return None
         print(question, end=" ", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
@@ -109,7 +114,7 @@ class Terminal:
 
     def progress(self, total: int | None, what: str) -> Progress:
         """A bar for `total` bytes (None where that is not known), which shows only on a terminal."""
-        return Progress(total, what, sys.stderr.isatty())
+        return Progress(total, what, self.attended and sys.stderr.isatty())
 
 
 class Progress:
@@ -163,12 +168,13 @@ def _marked(mark: str, text: str) -> str:
     return f"{name}: {mark}: {rest}" if colon else f"{mark}: {text}"
 
 
-def tell(error: ChyvesError) -> None:
-    """Print an error, once, with its notes below it."""
-    _print(f"chyves: {error}")
+def tell(error: ChyvesError, out: Callable[[str], object]) -> None:
+    """Tell of an error, once, with its notes below it."""
+    out(f"chyves: {error}")
     for note in getattr(error, "__notes__", ()):
-        _print("\n".join(f"  {line}" for line in note.splitlines()))
+        out("\n".join(f"  {line}" for line in note.splitlines()))
 
 
-def _print(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def on_stderr(text: str) -> None:
+    """Show lines to the user; what a guest or a program said in them steers no terminal."""
+    print("\n".join(map(plain, text.split("\n"))), file=sys.stderr, flush=True)

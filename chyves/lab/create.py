@@ -17,6 +17,7 @@ from chyves.lab import host_tree, launchers, real_zfs
 from chyves.lab.kernel import Kernel
 from chyves.lab.network import namespace
 from chyves.lab.place import SETTINGS, Lab
+from chyves.lab.releases import USUAL, check_machine
 from chyves.lab.releases import release as known_release
 
 POOL = "zroot"
@@ -26,7 +27,7 @@ LONGEST_PATH = 60
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 USE = """\
-{top} is now a FreeBSD {release} host.
+{top} is now a FreeBSD {release} host{machine}.
 Work on it from anywhere, without privilege:
     export CHYVES_LAB={top}
 or go inside, with its files at their FreeBSD paths:
@@ -39,22 +40,25 @@ def default_place() -> Path:
     return Path(os.environ.get("CHYVES_LAB") or Path.home() / ".chyves-lab").resolve()
 
 
-def create(directory: str | None, release: str = "14.3", zfs: str = "model") -> str:
+def create(directory: str | None, release: str | None = None, zfs: str = "model", machine: str = "amd64") -> str:
     """Make a lab with a pool `zroot`, and return how to use it.
 
-    `zfs` is `model`, the lab's own, or `real`, the machine's; the pool is then on a file in the lab, or on the file or
-    device that is named after a colon (`real:/dev/vdb`), and imported where it is there already. A lab that could not
-    be made whole leaves nothing behind. Raises ChyvesError for a directory that is not empty or whose name cannot be
-    used, for a release that no lab plays, and for real ZFS where this machine has none.
+    `machine` is amd64 or arm64; the release is 14.3 and 15.0 where none is given. `zfs` is `model`, the lab's own, or
+    `real`, the machine's; the pool is then on a file in the lab, or on the file or device that is named after a colon
+    (`real:/dev/vdb`), and imported where it is there already. A lab that could not be made whole leaves nothing behind.
+    Raises ChyvesError for a directory that is not empty or whose name cannot be used, for a release or a machine that
+    no lab plays, and for real ZFS where this machine has none.
     """
+    release = release or USUAL.get(machine, USUAL["amd64"])
     known_release(release)
+    check_machine(machine, release)
     kind, disk = _kind_of_zfs(zfs)
     # Open files are told by their real paths, so a lab goes by its own too.
     top = Path(directory).resolve() if directory else default_place()
     _check(top)
     made = [parent for parent in (top, *top.parents) if not parent.exists()]
     parts: list[Path] = []
-    lab = Lab(top, release, POOL, kind)
+    lab = Lab(top, release, POOL, kind, machine)
     with _signals_raise():
         try:
             top.mkdir(parents=True, exist_ok=True)
@@ -68,7 +72,7 @@ def create(directory: str | None, release: str = "14.3", zfs: str = "model") -> 
                     f"{top}: no lab can be made here: {error.strerror}; name another directory"
                 ) from error
             raise
-    return USE.format(top=top, release=release)
+    return USE.format(top=top, release=release, machine=" of the machine arm64" if lab.is_arm64 else "")
 
 
 @contextlib.contextmanager
@@ -142,6 +146,7 @@ def _build(lab: Lab, disk: str) -> None:
     launchers.write(lab)
     # The settings come last but for the pool: a directory without them is not taken for a lab.
     settings = {"release": lab.release, "pool": POOL, **({"zfs": lab.zfs} if lab.on_real_zfs else {})}
+    settings |= {"machine": lab.machine} if lab.is_arm64 else {}
     (lab.top / SETTINGS).write_text(json.dumps(settings, indent=4) + "\n")
     host_tree.write_dmesg(lab)
     Kernel(lab).database.close()

@@ -19,15 +19,19 @@ sys.exit(run({launcher!r}, sys.argv[1:]))
 """
 
 
-def names() -> list[str]:
+NOT_ON_ARM64 = ("bhyveload", "grub-bhyve")
+
+
+def names(lab: Lab) -> list[str]:
     """The programs that a lab has."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(programs.__path__))
+    found = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(programs.__path__))
+    return [name for name in found if not (lab.is_arm64 and name in NOT_ON_ARM64)]
 
 
 def write(lab: Lab) -> None:
     """Make the launchers of a lab, for the Python that runs now; the lab needs nothing but its standard library."""
     lab.bin.mkdir(exist_ok=True)
-    for name in names():
+    for name in names(lab):
         _write(lab.bin / name, "chyves.lab.programs")
     _write(switch.launcher(lab), "chyves.lab.network.switch")
     if lab.on_real_zfs:

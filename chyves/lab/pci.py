@@ -60,9 +60,12 @@ DEVICES = (
 def drivers(kernel: Kernel) -> dict[str, str]:
     """The driver of each device, by its place; empty for one without.
 
-    Devices that /boot/loader.conf names in pptdevs (`1/0/0 1/0/1`) are set aside for guests while vmm is loaded.
+    Devices that /boot/loader.conf names in pptdevs, pptdevs2 and pptdevs3 (`1/0/0 1/0/1`) are set aside for guests
+    while vmm is loaded.
     """
-    set_aside = {name.replace("/", ":") for name in (kernel.tunables().get("pptdevs") or "").split()}
+    tunables = kernel.tunables()
+    listed = (name for variable in ("pptdevs", "pptdevs2", "pptdevs3") for name in tunables.get(variable, "").split())
+    set_aside = {name.replace("/", ":") for name in listed}
     now = {device.place: PASSTHROUGH if device.place in set_aside else device.driver for device in DEVICES}
     now.update(kernel.database.execute("select place, name from driver"))
     if not kernel.loaded("vmm"):
@@ -79,6 +82,10 @@ def names(kernel: Kernel) -> dict[str, str]:
         called[place] = f"{name}{counted.get(name, 0)}"
         counted[name] = counted.get(name, 0) + 1
     return called
+
+
+STAND_INS = {"2:0:0": "e1000e"}
+"""What QEMU has of these devices, by their place: the very same card."""
 
 
 def find(kernel: Kernel, word: str) -> Device | None:

@@ -21,6 +21,12 @@ class Lab(NamedTuple):
     release: str
     pool: str
     zfs: str = "model"
+    machine: str = "amd64"
+
+    @property
+    def is_arm64(self) -> bool:
+        """Whether it plays a host of that machine, whose bhyve is another one; see bhyve/arm64.py."""
+        return self.machine == "arm64"
 
     @property
     def on_real_zfs(self) -> bool:
@@ -32,7 +38,8 @@ class Lab(NamedTuple):
         """Read a lab's settings; raises ChyvesError where there is none, or none that can be read."""
         try:
             settings = json.loads((top / SETTINGS).read_text())
-            return cls(top, settings["release"], settings["pool"], settings.get("zfs", "model"))
+            kinds = settings.get("zfs", "model"), settings.get("machine", "amd64")
+            return cls(top, settings["release"], settings["pool"], *kinds)
         except (FileNotFoundError, NotADirectoryError):
             raise ChyvesError(f"{top}: is not a lab; make one with: chyves lab create {top}") from None
         except OSError as error:

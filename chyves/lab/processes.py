@@ -16,7 +16,7 @@ CARRIER = "qemu-system-"
 
 
 class Process(NamedTuple):
-    """A process: its numbers, when it began (ticks since the machine started), memory in KiB, name and words."""
+    """A process: its numbers, when it began (ticks since the machine started), KiB of memory, nice, name, words."""
 
     pid: int
     ppid: int
@@ -29,6 +29,7 @@ class Process(NamedTuple):
     ticks: int
     vsz: int
     rss: int
+    nice: int
     comm: str
     words: tuple[str, ...]
 
@@ -89,6 +90,7 @@ def _read(lab: Lab, pid: int) -> Process | None:
         ticks=int(facts[11]) + int(facts[12]),
         vsz=int(facts[20]) // 1024,
         rss=int(facts[21]) * os.sysconf("SC_PAGE_SIZE") // 1024,
+        nice=int(facts[16]),
         comm=head.partition("(")[2],
         words=_without_launcher(lab, words),
     )
@@ -106,7 +108,13 @@ def _visible(lab: Lab, process: Process) -> bool:
         return False
     if len(process.words) > 2 and process.words[1] == "-IS" and _is_launcher(Path(process.words[2])):
         return False
-    return not process.command.startswith(GUEST_TITLES) or uses(lab, process.pid)
+    return not process.command.startswith(GUEST_TITLES) or uses(lab, process.pid) or _named_as_its_guest(lab, process)
+
+
+def _named_as_its_guest(lab: Lab, process: Process) -> bool:
+    """Whether a process, which shows others than its user no files, is by its title of a machine that this lab has."""
+    machine = process.command.partition(": ")[2].partition(" ")[0]
+    return not os.access(f"/proc/{process.pid}/fd", os.R_OK) and (lab.root / "dev/vmm" / machine).exists()
 
 
 def _is_launcher(program: Path) -> bool:

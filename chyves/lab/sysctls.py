@@ -8,18 +8,21 @@ import platform
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from chyves.lab import memory
 from chyves.lab.place import SETTINGS, Lab
-from chyves.lab.releases import release
+from chyves.lab.releases import MACHINES, release
 
 INTEL_MODEL = "Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz"
 AMD_MODEL = "AMD EPYC 3251 8-Core Processor"
+ARM_MODEL = "ARM Neoverse-N1 r3p1"
 
 
 class Machine(NamedTuple):
     """The hardware that a lab plays: 8 processors with all that bhyve wants, and the memory of the real machine.
 
-    `lab.json` may say otherwise under "hardware": `cpu` (intel, amd, or none for no virtualisation), `ncpu`,
-    `physmem` in bytes, `unrestricted_guest`, `iommu`.
+    `lab.json` may say otherwise under "hardware": `cpu` (intel, amd, or none for no virtualisation; on arm64 arm, or
+    none), `ncpu`, `physmem` in bytes, `unrestricted_guest`, `iommu`, and of an AMD machine `amdvi`, which is what
+    /boot/loader.conf has said of hw.vmm.amdvi.enable.
     """
 
     cpu: str
@@ -27,6 +30,7 @@ class Machine(NamedTuple):
     physmem: int
     unrestricted_guest: bool
     iommu: bool
+    amdvi: bool
 
     @classmethod
     def of(cls, lab: Lab) -> Machine:
@@ -34,11 +38,12 @@ class Machine(NamedTuple):
         told = json.loads((lab.top / SETTINGS).read_text()).get("hardware", {})
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return cls(
-            cpu=told.get("cpu", "intel"),
+            cpu=told.get("cpu", "arm" if lab.is_arm64 else "intel"),
             ncpu=told.get("ncpu", 8),
             physmem=told.get("physmem", memory),
             unrestricted_guest=told.get("unrestricted_guest", True),
             iommu=told.get("iommu", True),
+            amdvi=told.get("amdvi", True),
         )
 
 
@@ -56,6 +61,13 @@ def table(lab: Lab, machine: Machine) -> dict[str, Sysctl]:
     return {**dict(_machine(lab, machine)), **dict(_vmm(lab, machine)), **dict(_network(lab)), **dict(_others())}
 
 
+def model(lab: Lab, machine: Machine) -> str:
+    """What the processors call themselves."""
+    if lab.is_arm64:
+        return ARM_MODEL
+    return AMD_MODEL if machine.cpu == "amd" else INTEL_MODEL
+
+
 def _machine(lab: Lab, machine: Machine) -> Iterator[tuple[str, Sysctl]]:
     facts = release(lab.release)
     running = facts.patched
@@ -69,16 +81,17 @@ def _machine(lab: Lab, machine: Machine) -> Iterator[tuple[str, Sysctl]]:
     yield "kern.securelevel", Sysctl("-1", writable=True)
     yield "kern.smp.cpus", Sysctl(str(machine.ncpu))
     yield "kern.bootfile", Sysctl("/boot/kernel/kernel", "string", True)
-    yield "hw.machine", Sysctl("amd64", "string")
-    yield "hw.machine_arch", Sysctl("amd64", "string")
-    yield "hw.model", Sysctl(AMD_MODEL if machine.cpu == "amd" else INTEL_MODEL, "string")
+    yield "hw.machine", Sysctl(lab.machine, "string")
+    yield "hw.machine_arch", Sysctl(MACHINES[lab.machine], "string")
+    yield "hw.model", Sysctl(model(lab, machine), "string")
     yield "hw.ncpu", Sysctl(str(machine.ncpu))
     yield "hw.pagesize", Sysctl("4096")
     yield "hw.physmem", Sysctl(str(machine.physmem), "ulong")
     yield "hw.usermem", Sysctl(str(machine.physmem * 9 // 10), "ulong")
     yield "hw.realmem", Sysctl(str(machine.physmem), "ulong")
     yield "vm.stats.vm.v_page_size", Sysctl("4096")
-    yield "vm.stats.vm.v_free_count", Sysctl(str(os.sysconf("SC_AVPHYS_PAGES")))
+    for name, number in memory.counts(lab, machine.physmem):
+        yield name, Sysctl(str(number), "ulong", module="zfs" * name.startswith("kstat."))
     yield "security.jail.jailed", Sysctl("0")
     yield "security.jail.vmm_allowed", Sysctl("1", module="vmm")
 
@@ -99,10 +112,11 @@ def _vmm(lab: Lab, machine: Machine) -> Iterator[tuple[str, Sysctl]]:
         yield "hw.vmm.svm.features", Sysctl("33871", module="vmm")
         yield "hw.vmm.svm.num_asids", Sysctl("32768", module="vmm")
         yield "hw.vmm.svm.vmcb_clean", Sysctl("959", module="vmm")
-        yield "hw.vmm.amdvi.enable", Sysctl("1", writable=None, module="vmm")
-    yield "hw.vmm.iommu.initialized", Sysctl("0", module="vmm")
-    yield "hw.vmm.iommu.enable", Sysctl("1", writable=None, module="vmm")
-    yield "hw.vmm.topology.cores_per_package", Sysctl("1", writable=None, module="vmm")
+        yield "hw.vmm.amdvi.enable", Sysctl(str(int(machine.amdvi)), writable=None, module="vmm")
+    if not lab.is_arm64:
+        yield "hw.vmm.iommu.initialized", Sysctl("0", module="vmm")
+        yield "hw.vmm.iommu.enable", Sysctl("1", writable=None, module="vmm")
+        yield "hw.vmm.topology.cores_per_package", Sysctl("1", writable=None, module="vmm")
     if release(lab.release).number >= (13, 2):
         yield "hw.vmm.maxcpu", Sysctl(str(machine.ncpu), writable=None, module="vmm")
     for name in ("create", "destroy"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chyves.guests import leftovers
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.bridges import owners
 from chyves.network.layout import layout
 from chyves.pools import together
@@ -25,6 +26,8 @@ def import_layout(host: Host, yes: bool = False) -> None:
         lines = [f"{name}={value}" for name, value in found.changes.items()]
         if not (host.dry or host.terminal.confirm("global: set these?", yes, lines)):
             return
-        together.write(holdings, [holdings.globals], [found.settings])
+        with Undo():
+            together.write(holdings, [holdings.globals], [found.settings])
+            host.events.note("set", section="global", properties=sorted(found.changes))
         for line in lines:
             host.terminal.say(1, f"global: {line}")

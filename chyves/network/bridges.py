@@ -9,6 +9,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import leftovers
 from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.network.change import change
 from chyves.network.moves import Concern, is_named, joining, migration
 from chyves.network.plan import PRIVATE, bridge_of, is_system, uplink_of, with_member, without_member
@@ -40,7 +41,9 @@ def attach(host: Host, bridge: str, uplink: str) -> None:
                     f"{bridge}: {uplink} is attached to bridge{number}; free it: chyves network bridge{number} private"
                 )
         _refuse_strange(bridge, uplink, existing)
-        _attach(holdings, bridge, uplink)
+        with Undo():
+            _attach(holdings, bridge, uplink)
+            host.events.note("network_changed", bridge=bridge, interface=uplink)
     host.terminal.say(1, f"{bridge}: attached to {uplink}")
 
 
@@ -69,7 +72,9 @@ def private(host: Host, bridge: str) -> None:
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
         refuse_system(holdings, bridge)
-        _attach(holdings, bridge, PRIVATE)
+        with Undo():
+            _attach(holdings, bridge, PRIVATE)
+            host.events.note("network_changed", bridge=bridge)
     host.terminal.say(1, f"{bridge}: private")
 
 
@@ -86,7 +91,9 @@ def default(host: Host, bridge: str) -> None:
     with host.locks.hold("all"):
         holdings = leftovers.settled(host)
         refuse_system(holdings, bridge)
-        together.write(holdings, [holdings.defaults], [holdings.defaults.with_changes({"bridge": bridge})])
+        with Undo():
+            together.write(holdings, [holdings.defaults], [holdings.defaults.with_changes({"bridge": bridge})])
+            host.events.note("network_changed", bridge=bridge)
     host.terminal.say(1, f"{bridge}: new guests join it")
 
 
@@ -97,7 +104,9 @@ def join(host: Host, bridge: str, tap: str) -> None:
         refuse_system(holdings, bridge)
         before = bridge_of(holdings.globals, tap)
         changed = holdings.globals if before == bridge else with_member(holdings.globals, bridge, tap)
-        change(holdings, changed, holdings.defaults, joining(holdings.globals, [tap], bridge))
+        with Undo():
+            change(holdings, changed, holdings.defaults, joining(holdings.globals, [tap], bridge))
+            host.events.note("network_changed", bridge=bridge, interface=tap)
         owner = owners(holdings).get(tap)
         moved = f", and has left {before}" if before not in (None, bridge) else ""
         nobody = "" if owner else f"; no guest has it, give it to one: chyves network GUEST add {tap} {bridge}"
@@ -115,7 +124,9 @@ def unjoin(host: Host, bridge: str, tap: str) -> None:
             where = f"it is on {on}" if on else f"{bridge} has: {members}"
             raise ChyvesError(f"{bridge}: {tap} is not on it ({where}); see: chyves list bridges")
         changed = without_member(holdings.globals, tap)
-        change(holdings, changed, holdings.defaults, joining(holdings.globals, [tap], bridge))
+        with Undo():
+            change(holdings, changed, holdings.defaults, joining(holdings.globals, [tap], bridge))
+            host.events.note("network_changed", bridge=bridge, interface=tap)
     host.terminal.say(1, f"{bridge}: {tap} has left it")
 
 
@@ -140,7 +151,9 @@ def migrate(host: Host, bridge: str, target: str, yes: bool = False) -> None:
         defaults = holdings.defaults
         if planned.default != mark:
             defaults = defaults.with_changes({"bridge": planned.default})
-        change(holdings, planned.settings, defaults, planned.concern)
+        with Undo():
+            change(holdings, planned.settings, defaults, planned.concern)
+            host.events.note("network_changed", bridge=bridge, new=target)
     host.terminal.say(1, f"{bridge}: migrated to {target}")
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.moves import Concern, follow
-from chyves.network.taps import act, carry_out
+from chyves.network.cards import running_vlans
+from chyves.network.moves import Concern, follow, with_vlans
+from chyves.network.plan import taps
+from chyves.network.taps import carry_out, move
 from chyves.pools import together
 from chyves.pools.holdings import Holdings
 from chyves.properties import Defaults, Global
+from chyves.vlans import Vlans
 
 
 def note(host: Host) -> Path:
@@ -32,7 +35,9 @@ def change(holdings: Holdings, settings: Global, defaults: Defaults, concern: Co
     """
     host = holdings.host
     before, after = (holdings.globals, holdings.defaults), (settings, defaults)
-    steps = follow(settings, defaults.bridge, host.interfaces.all(), concern)
+    existing = host.interfaces.all()
+    concern = with_vlans(concern, existing, running_vlans(host) if taps(concern.interfaces) else {})
+    steps = follow(settings, defaults.bridge, existing, concern)
     noted = bool(steps) and not host.dry
     with Undo() as undo:
         if noted:
@@ -44,7 +49,7 @@ def change(holdings: Holdings, settings: Global, defaults: Defaults, concern: Co
             lambda: together.write(holdings, after, before),
             "restore the properties",
         )
-        carry_out(host, undo, steps)
+        carry_out(host, undo, steps, move)
         if noted:
             undo.do(lambda: host.files.remove(note(host)))
 
@@ -68,10 +73,11 @@ def settle(holdings: Holdings) -> Concern | None:
         return None
     try:
         told = json.loads(host.files.read(note(host)))
-        concern = Concern(tuple(told["interfaces"]), tuple(told["bridges"]))
-    except (ValueError, KeyError, TypeError) as error:
+        vlans = {tap: Vlans(*each) for tap, each in told.get("vlans", {}).items()}
+        concern = Concern(tuple(told["interfaces"]), tuple(told["bridges"]), vlans)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ChyvesError(f"{note(host)}: cannot be understood ({error}); look at it, and remove it") from None
     for step in follow(holdings.globals, holdings.defaults.bridge, host.interfaces.all(), concern):
-        act(host.interfaces, step.act)
+        move(host.interfaces, step.act)
     host.files.remove(note(host))
     return concern

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from chyves import names
 from chyves.errors import ChyvesError
-from chyves.network.plan import GROUP, PRIVATE, Existing, bridge_of
+from chyves.network.plan import PRIVATE, bridge_of
+from chyves.network.steps import GROUP, Existing
 from chyves.properties import Global
 
 OURS = re.compile(r"chyves-")

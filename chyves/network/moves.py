@@ -7,29 +7,25 @@ once more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chyves import names
-from chyves.network.plan import (
-    GROUP,
-    PRIVATE,
-    Existing,
-    Step,
-    bridge_of,
-    bridge_steps,
-    tap_steps,
-    taps,
-    uplink_of,
-)
+from chyves.network.plan import PRIVATE, bridge_of, bridge_steps, tap_steps, taps, uplink_of
+from chyves.network.steps import GROUP, Existing, Step
 from chyves.properties import Global
+from chyves.vlans import Vlans
 
 
 @dataclass(frozen=True)
 class Concern:
-    """What a change is about: the interfaces that may move, and the bridges that they may leave for none."""
+    """What a change is about: the interfaces that may move, and the bridges that they may leave for none.
+
+    `vlans` are those that the taps among them have, and keep.
+    """
 
     interfaces: tuple[str, ...]
     bridges: tuple[str, ...]
+    vlans: Mapping[str, Vlans] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,10 @@ class Sight:
     opened_by: int | None
     description: str
     groups: tuple[str, ...]
+    addresses: tuple[str, ...]
+    filters: bool | None
+    default_vlan: int
+    vlans: Mapping[str, Vlans]
 
 
 def home(settings: Global, interface: str) -> str | None:
@@ -66,26 +66,40 @@ def follow(settings: Global, default: str, existing: Mapping[str, Existing], con
     homes = {name: home(settings, name) for name in concern.interfaces if name in existing}
     moving = {name: to for name, to in homes.items() if to != on.get(name)}
     leaving = {name: on[name] for name, to in moving.items() if name in on and (to or on[name] in concern.bridges)}
-    steps = [Step(("leave", bridge, name), ("join", bridge, name)) for name, bridge in leaving.items()]
+    had = {name: existing[bridge].vlans.get(name, Vlans()).words for name, bridge in leaving.items()}
+    steps = [Step(("leave", bridge, name), ("join", bridge, name, *had[name])) for name, bridge in leaving.items()]
     after = {name: _without(interface, leaving) for name, interface in existing.items()}
-    steps += _arrivals(settings, after, {name: to for name, to in moving.items() if to})
+    steps += _arrivals(settings, after, {name: to for name, to in moving.items() if to}, concern.vlans)
     doomed = [bridge for bridge in concern.bridges if bridge != default and not is_named(settings, bridge)]
     return [*steps, *(step for bridge in doomed if bridge in after for step in _end(bridge, after[bridge]))]
 
 
 def _without(interface: Existing, leaving: Mapping[str, str]) -> Existing:
     members = tuple(member for member in interface.members if member not in leaving)
-    return Sight(interface.mtu, members, interface.opened_by, interface.description, interface.groups)
+    return Sight(
+        interface.mtu,
+        members,
+        interface.opened_by,
+        interface.description,
+        interface.groups,
+        interface.addresses,
+        interface.filters,
+        interface.default_vlan,
+        interface.vlans,
+    )
 
 
-def _arrivals(settings: Global, existing: Mapping[str, Existing], moving: Mapping[str, str]) -> Iterator[Step]:
+def _arrivals(
+    settings: Global, existing: Mapping[str, Existing], moving: Mapping[str, str], vlans: Mapping[str, Vlans]
+) -> Iterator[Step]:
     arriving = taps(moving)
     for bridge in dict.fromkeys(moving.values()):
         newcomers = [tap for tap in arriving if moving[tap] == bridge]
         if newcomers or bridge in existing:
-            yield from bridge_steps(next(iter(newcomers), bridge), bridge, settings, existing)
+            cards = {tap: vlans.get(tap, Vlans()) for tap in newcomers}
+            yield from bridge_steps(next(iter(newcomers), bridge), bridge, settings, existing, cards)
         for tap in newcomers:
-            yield from tap_steps(tap, tap, bridge, settings, existing)
+            yield from tap_steps(tap, tap, bridge, settings, existing, vlans=vlans.get(tap, Vlans()))
 
 
 def _end(bridge: str, interface: Existing) -> Iterator[Step]:
@@ -133,6 +147,17 @@ def migration(settings: Global, default: str, source: str, target: str, owners: 
 
 def _of(owners: Mapping[str, str], tap: str) -> str:
     return f" ({owners[tap]})" if tap in owners else ""
+
+
+def with_vlans(concern: Concern, existing: Mapping[str, Existing], started: Mapping[str, Vlans]) -> Concern:
+    """A concern with the VLANs that its taps have now; one on no bridge has those that its guest was started with."""
+    on = {member: bridge for bridge in existing.values() for member in bridge.members}
+    now = {
+        tap: on[tap].vlans.get(tap, Vlans()) if tap in on else started.get(tap, Vlans())
+        for tap in taps(concern.interfaces)
+        if tap in existing
+    }
+    return Concern(concern.interfaces, concern.bridges, {tap: vlans for tap, vlans in now.items() if vlans})
 
 
 def joining(settings: Global, interfaces: Sequence[str], *bridges: str) -> Concern:

@@ -10,7 +10,8 @@ from chyves.guests import running
 from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
 from chyves.network.bridges import owners
-from chyves.network.plan import GROUP, bridge_of
+from chyves.network.plan import bridge_of
+from chyves.network.steps import GROUP
 from chyves.pools.holdings import Holdings
 
 ABSENT = "absent"

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from chyves.errors import ChyvesError
+from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host.interfaces import Interface, Interfaces
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.network.plan import GROUP, Step, taps
+from chyves.network.plan import taps
+from chyves.network.steps import GROUP, Step
+
+Do = Callable[[Interfaces, tuple[str, ...]], None]
 
 
 def act(interfaces: Interfaces, words: tuple[str, ...]) -> None:
-    """Do what a step says, which may be nothing."""
+    """Do what a step says, a method of the interfaces and its words; it may say nothing."""
     verb, *rest = words or ("",)
-    match verb:
-        case "":
-            pass
-        case "create":
-            interfaces.create(*rest)
-        case "destroy":
-            interfaces.destroy(*rest)
-        case "join":
-            interfaces.join(*rest)
-        case "leave":
-            interfaces.leave(*rest)
-        case "up":
-            interfaces.up(*rest)
-        case "set_mtu":
-            interfaces.set_mtu(rest[0], int(rest[1]))
-        case _:
-            raise ValueError(verb)
+    if verb == "set_mtu":
+        interfaces.set_mtu(rest[0], int(rest[1]))
+    elif verb:
+        getattr(interfaces, verb)(*rest)
+
+
+def move(interfaces: Interfaces, words: tuple[str, ...]) -> None:
+    """Do a step of a change while guests run: a tap that has gone meanwhile, as its guest has ended, needs it no more.
+
+    A guest that ends waits for no lock: its supervisor destroys what it had.
+    """
+    try:
+        act(interfaces, words)
+    except ProgramFailed:
+        if interfaces.all().keys() >= set(taps(words)):
+            raise
 
 
 def _take_back(interfaces: Interfaces, words: tuple[str, ...]) -> None:
@@ -50,11 +52,11 @@ def _take_back(interfaces: Interfaces, words: tuple[str, ...]) -> None:
         act(interfaces, words)
 
 
-def carry_out(host: Host, undo: Undo, steps: Iterable[Step]) -> None:
+def carry_out(host: Host, undo: Undo, steps: Iterable[Step], do: Do = act) -> None:
     """Do the steps, each with its way back."""
     for step in steps:
         undo.do(
-            lambda step=step: act(host.interfaces, step.act),  # type: ignore[misc]
+            lambda step=step: do(host.interfaces, step.act),  # type: ignore[misc]
             lambda step=step: _take_back(host.interfaces, step.back),  # type: ignore[misc]
             " ".join(step.back) or "go back",
         )

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 from chyves.errors import ChyvesError, SeveralFailed
 from chyves.host.machine import Host
+from chyves.masking import masked_report
 from chyves.pools.holdings import Holdings
 from chyves.targets import is_name
 
@@ -28,6 +29,7 @@ def recorded(host: Host, words: Sequence[str], target: object, environ: Mapping[
     typed = " ".join(shlex.join(["chyves", *words]).split())[:LONGEST]
     host.terminal.recording = True
     host.terminal.record(1, f"{whose}{typed}, by {_user(environ)}")
+    host.events.begin(_user(environ), _named(target), masked_report(typed))
     try:
         yield
     except SeveralFailed:
@@ -40,6 +42,7 @@ def recorded(host: Host, words: Sequence[str], target: object, environ: Mapping[
         host.terminal.record(1, f"{whose}failed: {what}")
         raise
     finally:
+        host.events.end()
         if host.terminal.unwritten:
             with suppress(ChyvesError):
                 Holdings.read(host)
@@ -47,9 +50,13 @@ def recorded(host: Host, words: Sequence[str], target: object, environ: Mapping[
 
 def _names(target: object) -> str:
     """How a line begins that is about the guests of a target, as far as they are named."""
-    parts = target if isinstance(target, tuple) else (target,)
-    found = [part for part in parts if isinstance(part, str) and is_name(part)]
+    found = _named(target)
     return f"{', '.join(found)}: " if found else ""
+
+
+def _named(target: object) -> list[str]:
+    parts = target if isinstance(target, tuple) else (target,)
+    return [part for part in parts if isinstance(part, str) and is_name(part)]
 
 
 def _user(environ: Mapping[str, str]) -> str:

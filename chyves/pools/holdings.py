@@ -15,7 +15,6 @@ from chyves.host.machine import Host
 from chyves.pools import newer, suspended
 from chyves.pools.reading import read, read_guest
 from chyves.properties import Defaults, Global, Guest, Pool
-from chyves.section import Section
 from chyves.targets import Target
 
 DATASET = "chyves"
@@ -29,7 +28,10 @@ GUEST_FILE = ".cfg"
 MOVING = "chyves:moving"
 """The mark of a guest that has come from another pool, until it has gone there (chyves.guests.arrival)."""
 
-COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin", "readonly", MOVING)
+ADOPTING = "chyves:adopting"
+"""The mark of a guest that is being made of one of another manager (chyves.adopt.unfinished)."""
+
+COLUMNS = ("name", "type", "mountpoint", "mounted", "volsize", "origin", "readonly", MOVING, ADOPTING)
 
 Rows = dict[str, dict[str, str]]
 
@@ -51,15 +53,15 @@ class PoolHolding:
     def mountpoint(self) -> Path:
         return self.place(self.dataset)
 
-    def place(self, dataset: str) -> Path:
-        """Where a file system of this pool is mounted; raises ChyvesError where it cannot be, or is not."""
+    def place(self, dataset: str, below: str = "") -> Path:
+        """Where a file system of this pool is mounted, or a path below that; raises ChyvesError where it is not."""
         row = self.rows.get(dataset, {})
         mountpoint = row.get("mountpoint", "-")
         if not mountpoint.startswith("/"):
             raise ChyvesError(f"{dataset}: has no mountpoint; set one with: zfs inherit mountpoint {dataset}")
         if row.get("mounted") == "no":
             raise ChyvesError(f"{dataset}: is not mounted; mount it with: zfs mount {dataset}")
-        return Path(mountpoint)
+        return Path(mountpoint, below)
 
     @property
     def file(self) -> Path:
@@ -128,7 +130,7 @@ class GuestHolding:
     @property
     def file(self) -> Path:
         """The file of its properties."""
-        return self.pool.place(f"{self.dataset}/.config") / GUEST_FILE
+        return self.pool.place(f"{self.dataset}/.config", GUEST_FILE)
 
     @property
     def logs(self) -> Path:
@@ -385,14 +387,3 @@ def _guests(host: Host, pools: Mapping[str, PoolHolding]) -> dict[str, list[Gues
             if f"{holding.dataset}/.config" in holding.rows:
                 guests.setdefault(name, []).append(holding)
     return guests
-
-
-def save(host: Host, section: Section, path: Path) -> None:
-    """Write a section's file, whole or not at all; what has a secret in it is for root alone."""
-    from chyves.host.files import OTHERS
-    from chyves.masking import holds_secret
-
-    host.files.write_properties(path, section.text)
-    secret = any(holds_secret(f"{name}={text}") for name, text in section.text.items())
-    if path.name == GUEST_FILE and secret and path.parent.is_dir() and path.parent.stat().st_mode & OTHERS:
-        host.files.forbid(path.parent, OTHERS)

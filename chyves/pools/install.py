@@ -35,7 +35,9 @@ def install(host: Host, pool: str) -> None:
         away = [held.properties.dataset_promotion for held in holdings.offline.values()]
         plan = _Plan(pool, altroot, primary=not holdings.pools, promotion=max(away, default=-1) + 1)
         host.terminal.say(1, f"{pool}: making the datasets of chyves, as the {plan.role} pool")
-        _make(host, plan)
+        with Undo():
+            _make(host, plan)
+            host.events.note("pool_installed", pool=pool)
     if not host.dry:
         host.terminal.say(2, f"{pool}: has datasets of chyves now, at {plan.mountpoint}")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
-from chyves.pools.holdings import Holdings, PoolHolding, save
+from chyves.pools.holdings import Holdings, PoolHolding
+from chyves.pools.writing import save
 
 NOTE = "unfinished-promotion.json"
 

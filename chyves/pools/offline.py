@@ -8,8 +8,9 @@ from chyves.guests.unique import Owners
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools import use
-from chyves.pools.holdings import DATASET, OFFLINE, Holdings, save
+from chyves.pools.holdings import DATASET, OFFLINE, Holdings, PoolHolding
 from chyves.pools.leftovers import settle
+from chyves.pools.writing import save
 
 
 def offline(host: Host, pool: str) -> None:
@@ -33,6 +34,7 @@ def offline(host: Host, pool: str) -> None:
                     lambda: host.zfs.rename(f"{pool}/{OFFLINE}", held.dataset),
                     f"bring {pool} back online",
                 )
+                host.events.note("pool_offline", pool=pool)
     host.terminal.say(1, f"{pool}: is offline, with {_counted(held.guests)}")
 
 
@@ -61,7 +63,8 @@ def online(host: Host, pool: str) -> None:
                     lambda: host.zfs.rename(f"{pool}/{DATASET}", held.dataset),
                     f"put {pool} offline again",
                 )
-            undo.do(lambda: _take_role(host, pool))
+            undo.do(lambda: _print_role(holdings, held) if host.dry else _take_role(host, pool))
+            host.events.note("pool_online", pool=pool)
         host.terminal.say(1, f"{pool}: is online, with {_counted(held.guests)}")
         if not host.dry:
             _warn_of_shared(Holdings.read(host), held.guests)
@@ -76,13 +79,18 @@ def _refuse_taken(holdings: Holdings, pool: str, guests: list[str]) -> None:
 
 def _take_role(host: Host, pool: str) -> None:
     """Have a pool that is back no longer say that it is offline, or primary where another is."""
-    if host.dry:
-        return
     holdings = Holdings.read(host)
     held = holdings.offline.get(pool)
     if held is not None and held.top == DATASET:
         save(host, held.properties.with_changes({"dataset_role": "secondary"}), held.file)
     settle(holdings)
+
+
+def _print_role(holdings: Holdings, held: PoolHolding) -> None:
+    """What a dry run prints of the role: a pool that is back is not primary where another is by now."""
+    role = held.properties.dataset_role
+    if held.top == DATASET or (role == "primary" and holdings.has_primary):
+        save(holdings.host, held.properties.with_changes({"dataset_role": "secondary"}), held.file)
 
 
 def _warn_of_shared(holdings: Holdings, guests: list[str]) -> None:

@@ -16,8 +16,9 @@ from chyves.errors import ChyvesError
 from chyves.guests import leftovers
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.pools.holdings import NULL_ISO, RESOURCES, Holdings, PoolHolding, save
+from chyves.pools.holdings import NULL_ISO, RESOURCES, Holdings, PoolHolding
 from chyves.pools.leftovers import note, take_back
+from chyves.pools.writing import save
 
 
 def promote(host: Host, pool: str) -> None:
@@ -40,6 +41,7 @@ def promote(host: Host, pool: str) -> None:
             _commit(holdings, undo, new)
             if not host.dry:
                 undo.do(lambda: host.files.remove(note(new)))
+            host.events.note("pool_promoted", pool=pool)
         _say_what_stays(host, new, old)
 
 

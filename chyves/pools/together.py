@@ -12,7 +12,8 @@ from pathlib import Path
 
 from chyves.errors import ChyvesError
 from chyves.host.undo import Undo
-from chyves.pools.holdings import Holdings, save
+from chyves.pools.holdings import Holdings
+from chyves.pools.writing import save
 from chyves.properties import Pool
 from chyves.section import Section
 

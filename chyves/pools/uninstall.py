@@ -55,6 +55,7 @@ def _destroy(host: Host, pool: PoolHolding, below: Sequence[str]) -> None:
             lambda: host.zfs.rename(old, pool.dataset),
             f"bring {pool.dataset} back",
         )
+        host.events.note("pool_uninstalled", pool=pool.name)
     try:
         host.zfs.destroy_all(old, [name.replace(pool.dataset, old, 1) for name in below])
     except ChyvesError as error:

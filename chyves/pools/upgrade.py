@@ -6,6 +6,7 @@ from chyves.guests import leftovers
 from chyves.guests.each import each
 from chyves.guests.upgrade import bring_up, is_old
 from chyves.host.machine import Host
+from chyves.host.undo import Undo
 from chyves.pools import together
 from chyves.pools.holdings import Holdings, PoolHolding
 from chyves.pools.steps import BLOCK_SIZE, DATASET_STEPS, OLD_BLOCK_SIZE, additions, after, settings
@@ -22,7 +23,10 @@ def upgrade(host: Host, pool: str) -> None:
         holdings = leftovers.settled(host)
         held = holdings.pool(pool)
         before = held.properties.dataset_version
-        _bring_up(holdings, held)
+        with Undo():
+            _bring_up(holdings, held)
+            if before < DATASET_VERSION:
+                host.events.note("upgraded", pool=pool)
         if before < DATASET_VERSION:
             host.terminal.say(1, f"{pool}: from version {before} to {DATASET_VERSION}")
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.host.machine import Host
@@ -20,10 +22,10 @@ def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
         _refuse_missing(holdings, kind, name)
         _refuse_used(host, holdings, kind, name)
         pool, _ = holdings.stored(kind)[name]
-        _delete(host, f"{pool.dataset}/{RESOURCES[kind]}", name, yes)
+        _delete(host, kind, f"{pool.dataset}/{RESOURCES[kind]}", name, yes)
 
 
-def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
+def _delete(host: Host, kind: str, parent: str, name: str, yes: bool) -> None:
     dataset, old = f"{parent}/{name}", f"{parent}/{leftovers.OLD}{name}"
     below = host.zfs.below(dataset)
     lines = [f"{each} will be destroyed" for each in below]
@@ -33,9 +35,19 @@ def _delete(host: Host, parent: str, name: str, yes: bool) -> None:
     host.terminal.say(1, f"{name}: deleting")
     with Undo() as undo:
         undo.do(lambda: host.zfs.rename(dataset, old), lambda: host.zfs.rename(old, dataset), f"bring {name} back")
-        undo.do(lambda: host.zfs.destroy_all(old, doomed), lambda: None, f"make {name} again")
+        undo.do(lambda: _destroy(host, old, doomed))
+        host.events.note("image_deleted", kind=kind, image=name)
     if not host.dry:
         host.terminal.say(2, f"{name}: deleted")
+
+
+def _destroy(host: Host, dataset: str, doomed: Sequence[str]) -> None:
+    """Destroy it with what was listed; raises ChyvesError where it is there still: zfs can fail, or be ended, after."""
+    try:
+        host.zfs.destroy_all(dataset, doomed)
+    except ChyvesError:
+        if host.zfs.exists(dataset):
+            raise
 
 
 def _refuse_missing(holdings: Holdings, kind: str, name: str) -> None:

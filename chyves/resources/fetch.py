@@ -129,11 +129,18 @@ class _Import:
         fill = self._show if self.host.dry else self._fill
         self.host.terminal.say(1, f"{name}: importing from {self.source.shown}")
         with Undo() as undo:
-            undo.do(lambda: zfs.create(self.new), lambda: leftovers.discard(self.host, self.new), f"destroy {self.new}")
+            # One that is ended by force may have made it.
+            undo.do(lambda: None, self._discard, f"destroy {self.new}")
+            undo.do(lambda: zfs.create(self.new))
             undo.do(fill, lambda: None, "empty it")
             undo.do(lambda: zfs.rename(self.new, final), lambda: zfs.rename(final, self.new), f"rename {final}")
+            self.host.events.note("image_imported", kind=self.kind, image=name)
         if not self.host.dry:
             self.host.terminal.say(2, f"{name}: imported")
+
+    def _discard(self) -> None:
+        if self.host.zfs.exists(self.new):
+            leftovers.discard(self.host, self.new)
 
     def _fill(self) -> None:
         with at_once(), _told(self.source.name):

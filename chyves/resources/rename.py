@@ -104,3 +104,4 @@ class _Rename:
                 f"bring {new / self.name} back",
             )
             undo.do(lambda: files.remove(new / f"{FROM}{self.name}"))
+            self.host.events.note("image_renamed", kind=self.kind, image=self.name, new=self.new)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
 import chyves
+from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError, UsageError
 from chyves.host.machine import Host
 from chyves.names import shown
@@ -19,17 +21,36 @@ LONGEST = 1 << 16
 
 _VERSION = re.compile(r"(?:.*[\s=\"':v-])?([0-9]+\.[0-9]+(?:\.[0-9]+)*)[\"']?,?\s*", re.IGNORECASE)
 BRANCHES = ("master", "dev")
+COLUMNS = (
+    Column("chyves", "chyves"),
+    Column("source", "Source"),
+    Column("newer", "Newer"),
+    Column("kind", "Is"),
+    Column("package", "Package"),
+    Column("command", "Command"),
+)
 
 
-def upgrade(host: Host, branch: Sequence[str] = ()) -> str:
+@dataclass(frozen=True)
+class Way:
+    """How an installation is brought up to date: what it is, its package, the line that does it, and that in words."""
+
+    kind: str
+    package: str
+    command: str
+    told: str
+
+
+def upgrade(host: Host, branch: Sequence[str] = ()) -> Table:
     """How this chyves is brought up to date; raises UsageError for a branch, which 0.2.0 fetched and installed."""
     if branch:
         known = f"{branch[0]}: chyves fetches and installs nothing of itself" if branch[0] in BRANCHES else ""
         raise UsageError(f"upgrade: {known or f'{shown(branch[0])} is not possible'}; see what does it: chyves upgrade")
-    return f"chyves {chyves.__version__}\n{advice(host)}\n"
+    way = _way(host)
+    return _table(way, None, way.told)
 
 
-def check(host: Host, source: Sequence[str] = ()) -> str:
+def check(host: Host, source: Sequence[str] = ()) -> Table:
     """Whether a source that the user names has another version; raises UsageError without one."""
     if len(source) != 1:
         why = "chyves asks the web for nothing by itself" if not source else f"{shown(source[1])} is one word too many"
@@ -38,7 +59,16 @@ def check(host: Host, source: Sequence[str] = ()) -> str:
     theirs = version_in(text)
     if theirs is None:
         raise ChyvesError(f"{shown(source[0])}: no line of it ends with a version such as 0.3.0; name another source")
-    return f"chyves {chyves.__version__}\n{compared(theirs)}\n" + (f"{advice(host)}\n" if _newer(theirs) else "")
+    way = _way(host)
+    return _table(way, theirs, compared(theirs), *((way.told,) if _newer(theirs) else ()))
+
+
+def _table(way: Way, theirs: str | None, *told: str) -> Table:
+    """This program and how it is brought up to date, beside the version of a source; `told` is what people are told."""
+    newer = None if theirs is None else _newer(theirs)
+    values: dict[str, Value] = {"chyves": chyves.__version__, "source": theirs, "newer": newer}
+    row = Row({**values, "kind": way.kind, "package": way.package or None, "command": way.command})
+    return Table("upgrades", COLUMNS, (row,), told=(f"chyves {chyves.__version__}", *told))
 
 
 def compared(theirs: str) -> str:
@@ -53,15 +83,18 @@ def version_in(text: str) -> str | None:
     return next((match[1] for line in text.splitlines() if (match := _VERSION.fullmatch(line))), None)
 
 
-def advice(host: Host) -> str:
-    """The command that brings this installation up to date."""
+def _way(host: Host) -> Way:
+    """How this installation is brought up to date."""
     top = Path(chyves.__file__).parents[1]
     if (top / ".git").exists():
-        return f"this is a checkout; bring it up to date with: git -C {top} pull && make -C {top} install"
+        line = f"git -C {top} pull && make -C {top} install"
+        return Way("checkout", "", line, f"this is a checkout; bring it up to date with: {line}")
     package = _package(host, chyves.__file__)
     if package:
-        return f"this is the package {package}; bring it up to date with: pkg upgrade {package.rpartition('-')[0]}"
-    return "this was put here by hand; bring it up to date in a checkout with: git pull && make install"
+        line = f"pkg upgrade {package.rpartition('-')[0]}"
+        return Way("package", package, line, f"this is the package {package}; bring it up to date with: {line}")
+    line = "git pull && make install"
+    return Way("copy", "", line, f"this was put here by hand; bring it up to date in a checkout with: {line}")
 
 
 def _package(host: Host, file: str) -> str:

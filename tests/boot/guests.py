@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pexpect
 
@@ -25,15 +25,18 @@ from tests.host_commands import chyves, done, environment
 PATIENCE = 180
 """Seconds to wait for what a guest does: many times what it takes on two idle cores under emulation."""
 
+QUIET = 30
+"""Seconds without the prompt after which Enter is pressed."""
+
 PAUSE = 0.1
 FIRMWARE = "BHYVE_UEFI.fd"
 
 
 @contextmanager
-def made_house() -> Iterator[Lab]:
+def made_house(release: str | None = None, machine: str = "amd64") -> Iterator[Lab]:
     """A lab with the datasets of chyves; what still runs at the end is ended, and all of it removed."""
     top = Path(tempfile.mkdtemp(prefix="lab"))
-    create.create(str(top))
+    create.create(str(top), release, machine=machine)
     lab = Lab.open(top)
     try:
         done(lab, "dataset", lab.pool, "install")
@@ -154,12 +157,13 @@ def nothing_left(lab: Lab) -> bool:
 
 
 class Console:
-    """`chyves GUEST console` on a terminal, with somebody who types."""
+    """`chyves GUEST console` on a terminal, with somebody who types; or cu(1) on a `line`."""
 
-    def __init__(self, lab: Lab, guest: str) -> None:
+    def __init__(self, lab: Lab, guest: str, line: str = "") -> None:
+        command = [str(lab.bin / "cu"), "-l", line] if line else [sys.executable, "-m", "chyves", guest, "console"]
         self._terminal: pexpect.spawn[str] = pexpect.spawn(
-            sys.executable,
-            ["-m", "chyves", guest, "console"],
+            command[0],
+            command[1:],
             env=environment(lab),
             encoding="utf-8",
             codec_errors="replace",
@@ -168,7 +172,7 @@ class Console:
         )
         self.sees("Connected")
 
-    def __enter__(self) -> Console:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -182,19 +186,34 @@ class Console:
     def types(self, keys: str) -> None:
         self._terminal.send(keys)
 
-    def wakes(self) -> None:
-        """Type until the guest of bootsector/assemble.py sends it back; what it says before anyone listens is lost."""
+    def wakes(self, key: str = "x", answer: str = "x") -> None:
+        """Type until the guest answers, as that of bootsector/assemble.py, which sends it back, does.
+
+        What it says before anyone listens is lost.
+        """
         for _ in range(PATIENCE):
-            self.types("x")
-            if self._terminal.expect_exact(["x", pexpect.TIMEOUT], timeout=1) == 0:
+            self.types(key)
+            if self._terminal.expect_exact([answer, pexpect.TIMEOUT], timeout=1) == 0:
                 return
-        raise AssertionError("the guest sends nothing back")
+        raise AssertionError("the guest does not answer")
 
     def ask(self, command: str) -> str:
         """Type a command at the small system's prompt; what it answers, without the sequences for a terminal."""
         self._terminal.sendline(command)
         self.sees(command)
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", self.sees(PROMPT)).strip()
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", self._answer()).strip()
+
+    def _answer(self) -> str:
+        """What comes before the prompt; Enter is pressed where that does not come for long.
+
+        An emulated guest was once seen to fall silent in the middle of an answer; an interrupt of its serial line that
+        is lost does that, and the next key brings the rest.
+        """
+        for _ in range(PATIENCE // QUIET):
+            if self._terminal.expect_exact([PROMPT, pexpect.TIMEOUT], timeout=QUIET) == 0:
+                return str(self._terminal.before)
+            self._terminal.sendline()
+        return self.sees(PROMPT)
 
     def sees_prompt(self) -> str:
         """Wait for the small system's prompt; what it says it was started from, and by which firmware."""

@@ -95,6 +95,15 @@ def test_complaint_1_the_medium_goes_at_the_reboot_that_the_guest_names(house: L
         is_off(house, w1, "bhyve ended with status 1: power-off")
 
 
+def test_start_waits_for_an_agent_no_longer_than_it_was_told(house: Lab, w1: str) -> None:
+    """There is none in this guest, which runs nevertheless."""
+    done(house, w1, "set", "agent=yes")
+    said = chyves(house, w1, "start", "--wait=agent", "--wait-for", "1")
+    sentence = "w1: runs, but there was no sign of its agent within 1 s (--wait-for); what it shows is kept with:"
+    assert (said.returncode, sentence in said.stderr) == (1, True), said.stderr
+    assert listed(house, w1)["running"] == written_down(house, w1)["bhyve"]
+
+
 def test_a_guest_that_reverts_at_reboots_finds_its_disk_as_it_was(house: Lab, w1: str) -> None:
     far = 32 << 20
     done(house, w1, "set", "revert_to_snapshot_method=reboot")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from chyves.lab.place import Lab
 from tests.boot.conftest import PROMPT, System
 from tests.boot.guests import (
     FIRMWARE,
+    PATIENCE,
     Console,
     directory,
     disk,
@@ -27,7 +31,7 @@ from tests.boot.guests import (
     started,
     wait_until,
 )
-from tests.host_commands import done
+from tests.host_commands import done, environment
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="guests need QEMU")
 ISO = "tiny.iso"
@@ -143,3 +147,24 @@ def test_bhyveload_and_two_guests_on_a_private_bridge(house: Lab, system: System
         in_log(house, "b1", "bhyveload ", "bhyve ended with status 0: reboot", "bhyveload ", "bhyve -A")
         one.types("poweroff\r")
         is_off(house, "b1", "bhyve ended with status 1: power-off")
+
+
+def test_a_configuration_file_starts_a_guest_without_chyves(house: Lab, system: System, tmp_path: Path) -> None:
+    """Complaint 27."""
+    make(house, "k1")
+    fill_disk(house, "k1", system.disk.read_bytes())
+    done(house, "network", "k1", "remove", done(house, "k1", "get", "net_ifaces").strip())
+    file = tmp_path / "k1.conf"
+    file.write_text(done(house, "explain", "k1", "--config"))
+    for line in re.findall(r"^# before[^:]*: (.*)$", file.read_text(), re.MULTILINE):
+        subprocess.run(["sh", "-c", line], env=environment(house), check=True, timeout=PATIENCE)
+    bhyve = subprocess.Popen([house.bin / "bhyve", "-k", file], stdin=subprocess.DEVNULL)
+    try:
+        with Console(house, "k1", f"/dev/{done(house, 'k1', 'get', 'serial').strip()}B") as console:
+            assert console.sees_prompt() == "disk by BIOS"
+            used(console)
+            console.types("poweroff\r")
+            assert bhyve.wait(PATIENCE) == 1
+    finally:
+        bhyve.kill()
+        subprocess.run([house.bin / "bhyvectl", "--vm=chy-k1", "--destroy"], check=True, timeout=PATIENCE)

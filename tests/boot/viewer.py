@@ -11,11 +11,25 @@ RAW = 0
 BELL, CUT_TEXT = 2, 3
 
 
-class Viewer:
-    """A viewer without a password that takes the screen as the server has it; `width` and `height` in pixels."""
+def _at_port(address: str, port: int, patience: float) -> socket.socket:
+    return socket.create_connection((address, port), patience)
 
-    def __init__(self, address: str, port: int, patience: float) -> None:
-        self._server = socket.create_connection((address, port), patience)
+
+def _at_socket(path: str, patience: float) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    server.settimeout(patience)
+    server.connect(path)
+    return server
+
+
+class Viewer:
+    """A viewer without a password that takes the screen as the server has it; `width` and `height` in pixels.
+
+    The address is that of a host, or with no port the path of a socket.
+    """
+
+    def __init__(self, address: str, port: int | None, patience: float) -> None:
+        self._server = _at_socket(address, patience) if port is None else _at_port(address, port, patience)
         self.version = self._read(12).decode()
         self._server.sendall(b"RFB 003.008\n")
         kinds = self._read(self._read(1)[0])

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from chyves.host.run import Runner
 from chyves.lab import create, destroy
 from chyves.lab.place import SETTINGS, Lab
 
@@ -54,6 +55,20 @@ def new_lab() -> Iterator[Callable[..., Lab]]:
         if (top / SETTINGS).exists():
             destroy.destroy(str(top), yes=True)
         shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that chyves has asked in this process."""
+    programs: list[str] = []
+    ask = Runner._ask
+
+    def counting(self: Runner, argv: Sequence[str], timeout: float) -> tuple[int, str, str]:
+        programs.append(argv[0])
+        return ask(self, argv, timeout)
+
+    monkeypatch.setattr(Runner, "_ask", counting)
+    return programs
 
 
 @pytest.fixture

@@ -7,32 +7,28 @@ After a change on purpose: pytest tests/lab/test_bad_input.py --rewrite-golden, 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import shlex
-import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-import chyves
 from chyves.__main__ import main
 from chyves.command import Command, Many
 from chyves.commands import COMMANDS
 from chyves.lab import create, destroy
 from chyves.lab.place import Lab
+from tests import ordinary_user
 from tests.host_commands import done, everything, second_pool
 from tests.lab.dialogues.state import state
 from tests.unit.test_bad_lines import LINES
 
 FILE = Path(__file__).parent / "dialogues" / "refused.lines"
 LONG = "w" * 10_000
-NOBODY = "65534"
 
 
 @pytest.fixture(scope="module")
@@ -160,11 +156,13 @@ EXAMPLES = {
     "guest": "web",
     "owner": "web",
     "pool": "tank",
+    "file": "web.zfs",
     "kind": "iso",
     "source": "good.iso",
     "name": "setup.iso",
     "property": "notes",
     "assignments": "cpu=2",
+    "device": "2/0/0",
     "disk": "disk0",
     "what": "notes",
     "text": "mine",
@@ -175,12 +173,15 @@ EXAMPLES = {
     "tap": "tap50",
     "target": "bridge0",
     "new": "new1",
+    "preset": "freebsd",
     "seconds": "1",
     "state": "stopped",
+    "manager": "iohyve",
+    "where": "zroot",
 }
 """Words that are right on this host, by what the table calls them."""
 SHOWN = ("list", "list disks", "list global", "list bridges", "list cpu", "info -a", "web get all", "web disk list",
-         "check all", "explain web", "web slots",
+         "check all", "explain web", "web slots", "list pci",
          "iso list", "list firmware", "list pools", "list defaults", "version")  # fmt: skip
 
 
@@ -190,37 +191,14 @@ def example(row: Command) -> str:
     return " ".join(word if isinstance(word, str) else EXAMPLES[word.name] for word in needed)
 
 
-def as_nobody(python: str, lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
-    """What chyves does for an ordinary user, who does not own the lab."""
-    # Not setpriv but a shell starts it: setpriv itself may still do what root may.
-    argv = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "sh", "-c", 'exec "$@"', "sh"]
-    environment = {**os.environ, "CHYVES_LAB": str(lab.top), "PYTHONPATH": str(Path(chyves.__file__).parents[1])}
-    return subprocess.run(
-        [*argv, python, "-m", "chyves", *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd="/",
-    )
-
-
 As = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def nobody(host: Lab) -> As:
     """Runs a line of chyves as an ordinary user; the test is skipped where there can be none."""
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        pytest.skip("only root can become an ordinary user, with setpriv")
-    for python in (str(Path(sys.executable).resolve()), "/usr/bin/python3"):
-        if as_nobody(python, host, "--version").returncode == 0:
-            break
-    else:
-        pytest.skip("an ordinary user cannot run a Python new enough, or cannot read this program where it lies")
-    for program in host.bin.iterdir():
-        program.write_text(re.sub("^#!.* -IS", f"#!{python} -IS", program.read_text()))
-    return lambda line: as_nobody(python, host, *line.split())
+    python = ordinary_user.begin(host)
+    return lambda line: ordinary_user.run(python, host, "-m", "chyves", *line.split())
 
 
 def test_an_ordinary_user_sees_what_root_sees(nobody: As, host: Lab) -> None:

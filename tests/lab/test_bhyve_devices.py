@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from chyves.lab.bhyve.board import Board
 from chyves.lab.bhyve.command_line import read
 from chyves.lab.bhyve.devices import initialise
+from chyves.lab.bhyve.ends import Stop
 from chyves.lab.bhyve.machine import machine_words
 from chyves.lab.bhyve.values import Topology
 from chyves.lab.place import Lab
@@ -56,7 +58,7 @@ def test_devices_keep_their_places(built: Built, disk: Path) -> None:
         *("-s", "5,e1000", "-s", "6,xhci,tablet"),
     )
     block, random, nic, usb, tablet = devices(board)
-    assert block == "virtio-blk-pci,bus=pcie.0,addr=0x4.0x0,multifunction=on,drive=disk0"
+    assert block.startswith("virtio-blk-pci,bus=pcie.0,addr=0x4.0x0,multifunction=on,drive=disk0,")
     assert random == "virtio-rng-pci,bus=pcie.0,addr=0x4.0x3"
     assert nic.startswith("e1000,bus=pcie.0,addr=0x5.0x0,mac=00:a0:98:")
     assert usb.startswith("qemu-xhci,bus=pcie.0,addr=0x6.0x0,")
@@ -103,22 +105,84 @@ def test_an_empty_medium_is_an_empty_drive(built: Built, tmp_path: Path) -> None
     """A file of no bytes as CD."""
     (tmp_path / "null.iso").touch()
     board = built("-s", f"3,ahci-cd,{tmp_path}/null.iso")
-    assert (devices(board)[1], board.disks) == ("ide-cd,bus=ahci0.0", [])
+    assert devices(board)[1].startswith("ide-cd,bus=ahci0.0,serial=BHYVE-")
+    assert not board.disks
 
 
 def test_disk_options(built: Built, disk: Path) -> None:
     """Serial numbers are cut as bhyve cuts them; sizes of sectors and the place in the boot order are handed on."""
     options = f"{disk},ser={'9' * 30},sectorsize=512/4096,bootindex=2"
-    word = devices(built("-s", f"3,virtio-blk,{options}"))[0]
+    word = devices(built("-o", "lpc.fwcfg=qemu", "-s", f"3,virtio-blk,{options}"))[0]
+    assert "bootindex" not in devices(built("-s", f"3,virtio-blk,{options}"))[0]
     for part in (f"serial={'9' * 20}", "logical_block_size=512", "physical_block_size=4096", "bootindex=2"):
         assert part in word.split(",")
     assert "model=M" in devices(built("-s", f"3,ahci-hd,{disk},model=M,rev=1"))[1].split(",")
+
+
+def test_what_bhyve_calls_a_disk_without_a_serial_number(built: Built, disk: Path) -> None:
+    """pci_ahci.c, pci_virtio_block.c: the MD5 of the path; pci_nvme.c: slot and function; CRC-16 of the name."""
+    digest = hashlib.md5(str(disk).encode(), usedforsecurity=False).hexdigest().upper()
+    for emulation, at in (("virtio-blk", 0), ("ahci-hd", 1)):
+        made = devices(built("-s", f"3,{emulation},{disk}"))[at]
+        assert f"serial=BHYVE-{digest[:4]}-{digest[4:8]}-{digest[8:12]}" in made.split(",")
+    controller, namespace = devices(built("-s", f"1:3:2,nvme,{disk}"))[-2:]
+    assert "serial=NVME-3-2" in controller.split(",")
+    assert namespace.split("eui64=")[1] == "0x589cfc202c3d0001"  # of web1, 1, 3, 2
+    given = devices(built("-s", f"3,nvme,{disk},eui64=0x0102030405060708"))[1]
+    assert given.split("eui64=")[1] == "0x0807060504030201"
+
+
+def test_a_port_of_ctl(built: Built, disk: Path) -> None:
+    """Reference, section 1.6: what the port shows; it has neither a path nor a serial number on bhyve's line."""
+    controller, lun = devices(built("-s", f"3,virtio-scsi,{disk},iid=2"))
+    assert controller.startswith("virtio-scsi-pci,")
+    assert lun.startswith("scsi-hd,bus=scsi0.0,drive=")
 
 
 def test_read_only(built: Built, disk: Path) -> None:
     """`ro`, and a CD, are opened read-only."""
     assert "readonly=on" in built("-s", f"3,virtio-blk,{disk},ro").words[-3]
     assert "readonly=on" not in built("-s", f"3,virtio-blk,{disk}").words[-3]
+
+
+def test_small_devices(built: Built, tmp_path: Path) -> None:
+    """Reference, section 1.6: a share by its name, read-only with ro; a sound card with the ends that it is given."""
+    board = built(
+        *("-s", f"3,virtio-9p,src={tmp_path}", "-s", f"4,virtio-9p,usr={tmp_path},ro"),
+        *("-s", "5,hda,play=/dev/dsp0", "-s", "6,hda,play=/dev/dsp0,rec=/dev/dsp0"),
+    )
+    first, second, *sound = devices(board)
+    assert first.startswith("virtio-9p-pci,") and first.endswith(",mount_tag=src")
+    assert second.startswith("virtio-9p-pci,") and second.endswith(",mount_tag=usr")
+    shares = [word for word in board.words if f"path={tmp_path}" in word]
+    assert ["readonly=on" in word for word in shares] == [False, True]
+    assert [word.split(",")[0] for word in sound] == ["intel-hda", "hda-output", "intel-hda", "hda-duplex"]
+
+
+def test_slirp_forwards_and_nothing_else(new_lab: Callable[..., Lab]) -> None:
+    """Reference, section 1.6; net_backend_slirp.c: the guest is 10.0.2.15 where a rule does not say."""
+    made = new_lab("15.0")
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        rules = f"tcp:127.0.0.1:{port}-:22;udp:127.0.0.1:{port}-10.0.2.16:53"
+        board = Board(made, "web1", read(made, ["-s", f"3,e1000,slirp,hostfwd={rules}", "-s", "4,e1000,slirp", "web1"]))
+        initialise(board)
+        first, second = (word for word in board.words if word.startswith("user,"))
+        wanted = f"hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:22,hostfwd=udp:127.0.0.1:{port}-10.0.2.16:53"
+        assert first == f"user,id=net0,restrict=on,ipv6=off,{wanted}"
+        assert second == "user,id=net1,restrict=on,ipv6=off"
+        for rule, said in (
+            ("tcp:22", "Unable to parse hostfwd rule 'tcp:22'"),
+            ("tcp:127.0.0.300:1-:1", "Unable to parse hostfwd rule"),
+            (f"tcp:127.0.0.1:{taken.getsockname()[1]}-:22", "Unable to add hostfwd rule"),
+        ):
+            board = Board(made, "web1", read(made, ["-s", f"3,e1000,slirp,hostfwd={rule}", "web1"]))
+            with pytest.raises(Stop, match=said):
+                initialise(board)
+    (made.root / "usr/local/lib/libslirp.so.0").unlink()
+    with pytest.raises(Stop, match=r"Unable to open libslirp\.so\.0"):
+        initialise(Board(made, "web1", read(made, ["-s", "3,e1000,slirp", "web1"])))
 
 
 def test_default_address_of_a_nic(built: Built) -> None:
@@ -153,11 +217,16 @@ REFUSED = [
     (("-s", "3,virtio-blk,{disk},sectorsize=100"), "Invalid sector size 100"),
     (("-s", "3,virtio-blk,{disk},sectorsize=4096/512"), "Invalid sector size 4096/512"),
     (("-s", "3,nvme,{disk},qsz=0"), "Invalid qsz option 0"),
+    (("-s", "3,virtio-scsi"), "cannot open /dev/cam/ctl: No such file or directory"),
     (("-s", "3,virtio-net,tap77"), "open of tap device /dev/tap77 failed"),
     (("-s", "3,virtio-net,em0"), "em0: unknown network backend"),
     (("-s", "3,e1000,mac=01:00:00:00:00:01"), "Invalid MAC address 01:00:00:00:00:01"),
     (("-s", "3,e1000,mac=0:0:0:0:0:0"), "Invalid MAC address 0:0:0:0:0:0"),
     (("-s", "3,virtio-net,mtu=big"), "Invalid MTU big"),
+    (("-s", "3,virtio-net,slirp"), "slirp: unknown network backend"),
+    (("-s", "3,virtio-9p,ro"), "virtio-9p: share name required"),
+    (("-s", "3,hda,play=/dev/dsp9"), "Failed to open dev: /dev/dsp9, errno: 2"),
+    (("-s", "3,virtio-console,p=/no/such/p.sock"), "cannot create port p: No such file or directory"),
     (("-s", "1:31:0,lpc"), "LPC bridge can be present only on bus 0."),
     (("-s", "30,lpc", "-s", "31,lpc"), "Only one LPC bridge is allowed."),
     (("-s", "3,fbuf,vga=off,tcp=0", "-s", "4,fbuf,tcp=0"), "Only one frame buffer device is allowed."),
@@ -206,13 +275,9 @@ def test_devices_that_fail(bhyve: Program, disk: Path, words: tuple[str, ...], s
 @pytest.mark.parametrize(
     "words",
     [
-        ("-s", "3,virtio-9p,share=/tmp"),
-        ("-s", "3,hda"),
-        ("-s", "3,virtio-scsi"),
-        ("-s", "3,virtio-console,p=/tmp/x"),
-        ("-S", "-s", "3,passthru,2/0/0"),
         ("-s", "3,virtio-net,netmap:em0"),
-        ("-l", "tpm,swtpm,/tmp/x"),
+        ("-s", "3,virtio-net,netgraph,path=br0:,peerhook=link2"),
+        ("-l", "tpm,passthru,/dev/tpm0"),
     ],
     ids=lambda words: words[-1],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host_commands import break_lab, chyves, done, mend, start, steps_of
+from chyves.guests.stop import force_off
+from chyves.host.machine import Host
+from tests.host_commands import break_lab, chyves, done, environment, mend, start, steps_of
 from tests.torture.house import BASE, NEXT, House, a_house, alive, kill, same, sentences, state, until
 
 
@@ -173,6 +176,19 @@ def test_a_loader_that_outlives_all_of_chyves_is_ended(life: Life) -> None:
         kill(written["supervisor"])
     assert "a: its supervisor had died, and bhyve too; what it held is freed" in chyves(life.lab, *NEXT).stderr
     assert not alive(written["loader"])
+    same(state(life.house), life.off)
+
+
+def test_what_frees_a_guest_for_ever_is_ended_with_its_supervisor(life: Life) -> None:
+    life.house.go_back("off")
+    done(life.lab, "a", "start")
+    break_lab(life.lab, 2, "hang")
+    written = json.loads((life.lab.root / "var/run/chyves/a.json").read_text())
+    os.kill(written["supervisor"], signal.SIGTERM)
+    until(lambda: steps_of(life.lab)[1:] == ["ifconfig tap50 destroy"])
+    mend(life.lab)
+    force_off(Host.open(environment(life.lab)), "a", 0.2)
+    assert not alive(written["supervisor"])
     same(state(life.house), life.off)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from chyves.cli.tables import plain
 from chyves.errors import ChyvesError
 from chyves.lab import create, destroy, launchers, status
 from chyves.lab.kernel import Kernel
@@ -42,7 +43,7 @@ def everything_below(top: Path) -> set[str]:
 
 def test_a_lab_is_a_host_in_a_directory(lab: Lab) -> None:
     assert {path.name for path in lab.top.iterdir()} == {"lab.json", "bin", "root", "state"}
-    assert sorted(path.name for path in lab.bin.iterdir()) == launchers.names()
+    assert sorted(path.name for path in lab.bin.iterdir()) == launchers.names(lab)
     for name in (
         "boot/kernel/vmm.ko",
         "boot/loader.conf",
@@ -76,7 +77,7 @@ def test_create_tells_how_to_use_it(place: Path) -> None:
 def test_the_default_place_is_the_one_in_the_environment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHYVES_LAB", str(place / "mine"))
     create.create(None)
-    assert f"directory:        {place}/mine\n" in status.status()
+    assert f"directory:        {place}/mine\n" in plain(status.status())
     assert destroy.destroy(None, yes=True) == f"{place}/mine is removed\n"
     assert not (place / "mine").exists()
 
@@ -121,7 +122,7 @@ def test_a_lab_is_not_made_twice(lab: Lab) -> None:
 
 def test_an_unknown_release_is_refused(place: Path) -> None:
     with pytest.raises(
-        ChyvesError, match=r"^14\.9: is no release that a lab plays; take one of 11\.0, 13\.2, 14\.3, 15\.0$"
+        ChyvesError, match=r"^14\.9: is no release that a lab plays; take one of 11\.0, 13\.2, 14\.3, 15\.0, 15\.1$"
     ):
         create.create(str(place / "x"), "14.9")
     assert not (place / "x").exists()
@@ -261,7 +262,7 @@ def test_status_shows_what_is_going_on(
     monkeypatch.setenv("CHYVES_LAB", str(lab.top))
     program("kldload", "vmm")
     program("ifconfig", "tap7", "create")
-    told = dict(line.split(":", 1) for line in status.status().splitlines())
+    told = dict(line.split(":", 1) for line in plain(status.status()).splitlines())
     assert told["release"].strip() == "14.3-RELEASE-p2"
     assert "vmm" in told["modules"].split()
     assert "tap7" in told["interfaces"].split()

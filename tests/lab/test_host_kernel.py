@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chyves.bhyve.pcidevs import no_iommu
 from chyves.errors import ChyvesError
 from chyves.host.facts import host_facts, options
 from chyves.host.machine import Host
@@ -183,6 +184,16 @@ def test_without_vmm_the_first_messages_of_the_kernel_tell(lab: Lab, messages: s
     assert (facts.unrestricted, facts.cpus) == (unrestricted, 8 if unrestricted else 1)
 
 
+@pytest.mark.parametrize("messages", [INTEL.format(""), "CPU: verbose\n" * 5000 + AMD.format(""), "nothing\n"])
+def test_complaint_29_where_vmm_is_loaded_it_tells_and_no_message_of_the_kernel(lab: Lab, messages: str) -> None:
+    """Complaint 29: what a verbose boot, or a hypervisor below, wrote of the processor is not asked."""
+    host = opened(lab)
+    host.path("/var/run/dmesg.boot").write_text(messages)
+    host.kernel.load(["vmm"])
+    facts = host_facts(host, passthrough=False)
+    assert (facts.unrestricted, facts.cpus, facts.processors) == (True, 8, 8)
+
+
 def test_a_host_without_acpidump_has_no_known_iommu(lab: Lab) -> None:
     (lab.bin / "acpidump").unlink()
     assert not host_facts(opened(lab)).iommu
@@ -199,3 +210,14 @@ Usage: bhyve [-AaCDeHhPSuWwxY]
 """
     assert options(usage) == frozenset("AaCDeHhPSuWwxYcGkUM")
     assert options("bhyve: illegal option\n") == frozenset()
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_devices_of_an_amd_host_are_passed_through_where_its_loader_says_so(new_lab: NewLab, on: bool) -> None:
+    """Complaint 25: the table of AMD's IOMMU is there all the same, and bhyve would fail."""
+    host = opened(new_lab(cpu="amd", amdvi=on))
+    host.kernel.load(["vmm"])
+    facts = host_facts(host)
+    assert (facts.iommu, facts.amdvi_off) == (on, not on)
+    if not on:
+        assert 'hw.vmm.amdvi.enable="1" in /boot/loader.conf' in no_iommu(facts)

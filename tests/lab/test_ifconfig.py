@@ -330,3 +330,73 @@ class TestMtuOfBridges:
         assert refused(old("bridge0 addm tap1"), "BRDGADD tap1: Invalid argument")
         old("bridge0 mtu 1400")
         assert "mtu 9000" in old("bridge0").stdout
+
+
+def ports(text: str) -> list[str]:
+    """What stands behind the protocol of each member of a bridge."""
+    return [line.partition(" vlan protocol 802.1q")[2].strip() for line in text.splitlines() if "path cost" in line]
+
+
+class TestVlansOfBridges:
+    def test_a_member_gets_its_vlans_as_it_comes(self, ifconfig_of: Callable[[str], Ifconfig]) -> None:
+        new = ifconfig_of("15.0")
+        assert silent(new("tap0 create"))
+        assert silent(new("tap1 create"))
+        assert silent(new("bridge0 create vlanfilter addm em0 tagged all addm tap0 untagged 10 tagged 40,20,30-39 up"))
+        assert silent(new("bridge0 addm tap1 tagged none down"))
+        text = new("bridge0").stdout
+        assert "\troot id 00:00:00:00:00:00 priority 32768 ifcost 0 port 0\n\tbridge flags=1<VLANFILTER>\n" in text
+        assert "\t        port 4 priority 128 path cost 2000000 vlan protocol 802.1q untagged 10 tagged" in text
+        assert ports(text) == ["tagged 1-4094", "untagged 10 tagged 20,30-40", ""]
+        assert "ifmaxaddr" not in text
+        assert "<UP" not in text
+
+    def test_vlans_of_a_member_change_and_go_with_it(self, ifconfig_of: Callable[[str], Ifconfig]) -> None:
+        new = ifconfig_of("15.0")
+        new("tap0 create")
+        new("bridge0 create vlanfilter defqinq defuntagged 7 addm tap0")
+        assert "\tbridge flags=3<VLANFILTER,DEFQINQ> defuntagged=7\n" in new("bridge0").stdout
+        assert ports(new("bridge0").stdout) == ["untagged 7"]
+        assert silent(new("bridge0 ifuntagged tap0 0x10 iftagged tap0 20-22 +iftagged tap0 24 -iftagged tap0 21"))
+        assert ports(new("bridge0").stdout) == ["untagged 16 tagged 20,22,24"]
+        assert silent(new("bridge0 -ifuntagged tap0 iftagged tap0 none -defuntagged -defqinq"))
+        assert ports(new("bridge0").stdout) == [""]
+        assert silent(new("bridge0 iftagged tap0 20 deletem tap0 addm tap0 -vlanfilter"))
+        assert ports(new("bridge0").stdout) == [""]
+        assert "\tbridge flags=0<>\n" in new("bridge0").stdout
+
+    def test_vlans_that_cannot_be(self, ifconfig_of: Callable[[str], Ifconfig]) -> None:
+        new = ifconfig_of("15.0")
+        new("tap0 create")
+        new("bridge0 create vlanfilter addm tap0")
+        new("bridge1 create")
+        for line, words in (
+            ("bridge0 ifuntagged tap0 0", "invalid VLAN identifier: 0"),
+            ("bridge0 addm em1 untagged 4095", "invalid VLAN identifier: 4095"),
+            ("bridge0 addm em1 tagged 30-20", "invalid vlan set: 30-20"),
+            ("bridge0 iftagged tap0 20,", "invalid vlan set: 20,"),
+            ("bridge0 defuntagged ten", "invalid vlan id: ten"),
+            ("bridge0 ifuntagged em1 10", "BRDGSIFPVID 10: No such file or directory"),
+            ("bridge0 -ifuntagged em1", "BRDGSIFPVID: No such file or directory"),
+            ("bridge0 +iftagged em1 10", "BRDGSIFVLANSET 10: No such file or directory"),
+            ("bridge0 ifuntagged tap0", "'ifuntagged' requires 2 arguments"),
+            ("bridge0 addm", "usage: addm <interface> [opts ...]"),
+            ("bridge0 addm em1 untagged", "usage: untagged <vlan id>"),
+            ("bridge0 addm tap0 untagged 10", "BRDGADD tap0: File exists"),
+            ("tap0 vlanfilter", "BRDGGFLAGS: Invalid argument"),
+        ):
+            assert refused(new(line), words), line
+        assert "member: em1 " not in new("bridge0").stdout
+        # What the kernel refuses it refuses when the member is there.
+        assert refused(new("bridge1 addm em1 untagged 10"), "BRDGSIFPVID em1 10: Invalid argument")
+        assert refused(new("bridge1 deletem em1 addm em1 tagged 10"), "BRDGSIFVLANSET em1: Invalid argument")
+        assert "member: em1 " in new("bridge1").stdout
+
+    def test_older_releases_know_none(self, ifconfig: Ifconfig) -> None:
+        ifconfig("bridge0 create")
+        for word in ("vlanfilter", "-vlanfilter", "defuntagged", "iftagged", "ifuntagged"):
+            assert refused(ifconfig(f"bridge0 {word}"), f"{word}: bad value")
+        assert refused(ifconfig("bridge0 addm em0 untagged 10"), "untagged: bad value")
+        text = ifconfig("bridge0").stdout
+        assert "bridge flags" not in text
+        assert "ifmaxaddr 0 port 1 priority 128 path cost 2000000\n" in text

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from chyves.host.interfaces import Interfaces
+from chyves.host.machine import Host
 from chyves.lab.network import namespace
 from chyves.lab.place import Lab
-from tests.host_commands import chyves, done, sentence
+from chyves.network import bridges
+from tests.host_commands import chyves, done, environment, sentence
+from tests.lab.test_guests_life import wait_for
 
 
 @pytest.fixture
@@ -73,6 +79,27 @@ def test_a_tap_of_the_user_in_the_place_of_one_of_ours_is_not_destroyed(house: L
     ifconfig(house, "tap50", "-group", "chyves")
     done(house, "web1", "stop", "force")
     assert "tap50" in ifconfig(house, "-l").split()
+
+
+def test_a_tap_that_goes_with_its_guest_while_the_bridge_moves_is_no_failure(
+    house: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guest ends without waiting for the lock of all: its tap may go at any moment."""
+    done(house, "network", "bridge0", "join", "tap51")
+    done(house, "web1,web2", "start")
+    bhyve = json.loads((house.root / "var/run/chyves/web1.json").read_text())["bhyve"]
+    leave = Interfaces.leave
+
+    def late(interfaces: Interfaces, bridge: str, member: str) -> None:
+        if member == "tap50":
+            os.kill(bhyve, signal.SIGKILL)
+            wait_for(lambda: "tap50" not in interfaces.all())
+        leave(interfaces, bridge, member)
+
+    monkeypatch.setattr(Interfaces, "leave", late)
+    monkeypatch.setenv("CHYVES_LAB", str(house.top))
+    bridges.migrate(Host.open(environment(house)), "bridge0", "bridge1", yes=True)
+    assert [line for line in ifconfig(house, "bridge1").split() if line.startswith("tap")] == ["tap51"]
 
 
 def test_a_vale_port_needs_netmap(house: Lab) -> None:

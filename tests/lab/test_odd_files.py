@@ -105,6 +105,32 @@ def test_what_cannot_be_read_is_told_and_the_others_are_listed(host: Lab, odd: P
         assert (said.returncode, "root:" in said.stdout + said.stderr) == (int("get" in words), False)
 
 
+def test_a_guest_whose_file_cannot_be_read_is_not_ready(host: Lab, odd: Path) -> None:
+    """A script that asks whether all could start is not told that they could."""
+    os.mkfifo(odd)
+    done(host, "web", "set", "keyboard=de_noacc")
+    said = chyves(host, "check", "all", "-H")
+    done(host, "web", "unset", "keyboard")
+    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    ready = next(row[2] for row in rows if row[:2] == ["web", "YES"])
+    assert ready.startswith("keyboard: does nothing without a screen")
+    assert [row[2] for row in rows if row[:2] == ["odd", "NO"]] == [f"{odd}: is no regular file; put one in its place"]
+    assert (said.returncode, said.stderr) == (1, "chyves: odd: could not start; see above why\n")
+
+
+def test_a_guest_whose_file_cannot_be_read_is_deleted_when_told_how(host: Lab, odd: Path) -> None:
+    done(host, "lost", "create", "64M")
+    lost = Path(str(odd).replace("/odd/", "/lost/"))
+    lost.unlink()
+    said = chyves(host, "lost", "delete")
+    assert (said.returncode, said.stderr.splitlines()[-1]) == (
+        1,
+        "  to delete it, and leave the bridges' lists as they are: chyves lost delete keepnet",
+    )
+    done(host, "lost", "delete", "keepnet")
+    assert not lost.parents[1].exists()
+
+
 def test_doctor_tells_what_cannot_be_read_and_looks_at_the_others(host: Lab, odd: Path) -> None:
     os.mkfifo(odd)
     web = odd.parents[2] / "web" / ".config" / ".cfg"

@@ -170,7 +170,7 @@ def frames(real: Lab) -> Iterator[Callable[[str], int]]:
     def open_tap(name: str) -> int:
         home = os.open("/proc/self/ns/net", os.O_RDONLY)
         try:
-            network.enter(real)
+            namespace.join(real)
             tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
             fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
         finally:

@@ -39,7 +39,7 @@ LINES = [
     ("chyves web-one start sm", "small.iso"),
     ("chyves iso delete ", "small.iso"),
     ("chyves web-one set eject", "eject_iso_on_n_reboot="),
-    ("chyves web-one set loader=u", "loader=uefi"),
+    ("chyves web-one set loader=ue", "loader=uefi"),
     ("chyves web-one set uefi_firmware=", "uefi_firmware=BHYVE.fd"),
     ("chyves web-one set disk0_n", "disk0_notes="),
     ("chyves web-one disk delete d", "disk0"),

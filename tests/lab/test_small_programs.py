@@ -281,6 +281,16 @@ class TestLimits:
         assert told(program("rctl", "-a", rule)) == (0, "", "")
         assert program("rctl").stdout == f"{rule}\n"
         assert program("rctl", "-a", "rubbish").returncode == 1
+        for rule, problem in (
+            ("pcpu:throttle=50", "Operation not supported"),
+            ("readbps:deny=1M", "Operation not supported"),
+            ("disks:deny=1", "Invalid argument"),
+        ):
+            assert problem in program("rctl", "-a", f"process:{os.getpid()}:{rule}").stderr
+        assert "No such process" in program("rctl", "-a", "process:999999999:pcpu:deny=50").stderr
+        raised = (f"process:{os.getpid()}:pcpu:deny=60", f"process:{os.getpid()}:readbps:throttle=1M")
+        assert told(program("rctl", "-a", *raised)) == (0, "", "")
+        assert program("rctl").stdout.splitlines() == [*raised]
         assert program("rctl", "-r", f"process:{os.getpid()}").returncode == 0
         assert program("rctl").stdout == ""
 

@@ -1,4 +1,6 @@
-"""Faults at the files of chyves itself: a change of a file's name is a step as a command is, see tests.torture.strike.
+"""Faults at what chyves does itself: changing a file's name, or asking a guest's agent, is a step as a command is.
+
+See tests.torture.strike.
 
 Where the disk becomes full, each piece of data that is written is a step too, and from the chosen one on nothing more
 can be written: no data, no new file or directory, no other name; also not while chyves takes back what it did. (That
@@ -14,14 +16,20 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from chyves.host.agent import Agent, Refused
 from tests.torture.strike import AFTER, BEFORE, CUT, FULL, HALF, HANG, REFUSE, STUCK, Fault, counted, cut
 
 NAMES = ("rename", "replace", "unlink", "link", "mkdir", "rmdir", "ftruncate")
 DATA = ("open", "write", "pwrite", "fsync")
 SHRINKING = ("unlink", "rmdir")
+ASKING = ("ask", "tell")
+CHANGING = ("guest-fsfreeze-freeze", "guest-fsfreeze-thaw", "guest-set-time", "guest-shutdown")
+OWN = ("file ", "agent ")
+"""How the lines of such steps begin."""
 
 _own: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in (*NAMES, *DATA)}
 _own_open = io.open
+_own_asking: dict[str, Callable[..., Any]] = {name: getattr(Agent, name) for name in ASKING}
 
 
 def lay(top: str, root: str) -> None:
@@ -31,6 +39,8 @@ def lay(top: str, root: str) -> None:
     for name in DATA:
         setattr(os, name, _writing(name, top, root))
     io.open = _opening(top, root)
+    for name in ASKING:
+        setattr(Agent, name, _asking(name, top))
 
 
 def lift() -> None:
@@ -38,6 +48,8 @@ def lift() -> None:
     for name, act in _own.items():
         setattr(os, name, act)
     io.open = _own_open
+    for name, act in _own_asking.items():
+        setattr(Agent, name, act)
 
 
 def _change(name: str, top: str, root: str) -> Callable[..., Any]:
@@ -67,10 +79,25 @@ def _change(name: str, top: str, root: str) -> Callable[..., Any]:
     return change
 
 
-def _strike(what: str, act: Callable[[], Any]) -> Any:
+def _asking(name: str, top: str) -> Callable[..., Any]:
+    """What changes the guest that is asked, which counts and fails as chosen."""
+    act = _own_asking[name]
+
+    def ask(agent: Agent, command: str, *rest: Any, **options: Any) -> Any:
+        if command not in CHANGING:
+            return act(agent, command, *rest, **options)
+        fault = Fault.read(top)
+        if counted(top, f"agent {command}") != fault.nth or fault.what in (FULL, CUT):
+            return act(agent, command, *rest, **options)
+        return _strike(fault.what, lambda: act(agent, command, *rest, **options), Refused("the test refuses"))
+
+    return ask
+
+
+def _strike(what: str, act: Callable[[], Any], refusal: Exception | None = None) -> Any:
     what, _, sent = what.partition(":")
     if what in (REFUSE, HALF):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+        raise refusal or OSError(errno.EIO, os.strerror(errno.EIO))
     if what == BEFORE:
         os.kill(os.getpid(), signal.SIGKILL)
     if what == AFTER:

@@ -19,6 +19,8 @@ from typing import TypeVar
 
 import pytest
 
+from chyves.bhyve.ports import AGENT, DIRECTORY
+from chyves.host.agent import Agent, NoPort, Silent
 from chyves.host.interfaces import parse
 from chyves.lab import create, destroy
 from chyves.lab.network import namespace, switch
@@ -36,8 +38,14 @@ NEXT = ("global", "set", "stdout_level=2")
 CLONED = r"(@chyves-clone-process-)[0-9a-f-]{36}"
 """The end of a snapshot's name that differs from run to run."""
 
+RECORD = b"zLABsend"
+"""What each record of a stream of the lab's zfs begins with."""
+
 ROOM = 1 << 30
 """Bytes that labs and their copies never take."""
+
+PATIENCE = 10.0
+"""Seconds that an agent is given for an answer."""
 
 State = dict[str, str]
 
@@ -49,11 +57,22 @@ class House:
         self.lab, self.copies, self.forks = lab, copies, forks
 
     def quiet(self) -> None:
-        """End what still works in the lab: a null modem, or a guest that a test has left."""
-        for pid in at_work(self.lab):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        until(lambda: not at_work(self.lab))
+        """End what still works in the lab: a null modem, a guest that a test has left, what waits to thaw one.
+
+        What is just becoming another program can be overlooked, but not twice.
+        """
+        still = 0
+
+        def is_still() -> bool:
+            nonlocal still
+            found = {*at_work(self.lab), *_begun_for(self.lab)}
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            still = 0 if found else still + 1
+            return still > 1
+
+        until(is_still, 0.01)
 
     def keep(self, name: str) -> None:
         self.quiet()
@@ -187,18 +206,35 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(what: Callable[[], bool]) -> None:
-    """Look until something is so; the test fails when it does not become so."""
-    for _ in range(1200):
+def until(what: Callable[[], bool], pause: float = 0.05) -> None:
+    """Look until something is so, with pauses of so many seconds; the test fails when it does not become so."""
+    for _ in range(int(60 / pause)):
         if what():
             return
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError("did not come about")
+
+
+def _begun_for(lab: Lab) -> Iterator[int]:
+    """The processes that were started to work on a lab."""
+    mark = b"CHYVES_LAB=" + os.fsencode(lab.top)
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in place.read_bytes().split(b"\0"):
+                yield int(place.parent.name)
 
 
 def sentences(told: str) -> list[str]:
     """The errors that chyves told."""
     return [line for line in told.splitlines() if line.startswith("chyves: ")]
+
+
+def events(lab: Lab) -> list[str]:
+    """The events that the lab's host has had, but for those of guests that others look after."""
+    lines = (
+        line for file in sorted(lab.root.glob("var/log/chyves/*.events")) for line in file.read_text().splitlines()
+    )
+    return [f"{event['event']} {event['guest']}" for event in map(json.loads, lines)]
 
 
 def state(house: House) -> State:
@@ -211,11 +247,23 @@ def state(house: House) -> State:
     for name, interface in parse(house.forks.program(lab, "ifconfig", "-a")).items():
         if interface.members or not name.startswith("bridge"):
             found[name] = " ".join(sorted(interface.members))
+    found |= {row.partition(":\t")[0]: "" for row in house.forks.program(lab, "pciconf", "-l").splitlines()}
     run = lab.root / "var/run/chyves"
     for path in [*run.glob("*"), *lab.root.glob("dev/vmm/*")]:
         if path.suffix != ".lock" or held(path):
             found[f"{path} is there"] = "held" if path.suffix == ".lock" else ""
+    found |= {f"{path} is there": "" for path in (*run.glob("*/reload"), *lab.root.glob("var/spool/lock/*"))}
+    found |= {f"guest of {path.parent} is": _is_frozen(path) for path in run.glob(f"*/{DIRECTORY}/{AGENT}.sock")}
     return found | {f"process {words}": "" for words in _at_work(lab)}
+
+
+def _is_frozen(port: Path) -> str:
+    """What the agent behind a port tells of the guest's file systems; nothing where there is none any more."""
+    try:
+        with Agent(port, PATIENCE) as agent:
+            return str(agent.ask("guest-fsfreeze-status", seconds=PATIENCE))
+    except (NoPort, Silent):
+        return ""
 
 
 def _named(row: str) -> str:
@@ -239,8 +287,10 @@ def _content(path: Path) -> str:
         with path.open("rb") as disk:
             return mode + disk.read(16).hex()
     text = path.read_bytes()
+    if path.suffix == ".zfs":  # a stream: no two are the same, and that of one that is cut off has fewer records
+        return f"{mode}{text.count(RECORD)} records"
     if path.name in (".cfg", "pool.cfg"):
-        return mode + re.sub(r"(?m)^(uuid|creation|tap\d+_mac)=.*", r"\1", text.decode())
+        return mode + re.sub(r"(?m)^(uuid|creation|tap\d+_mac|disk\d+_(?:serial|eui64))=.*", r"\1", text.decode())
     return mode + hashlib.sha256(text).hexdigest()
 
 

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from tests.host_commands import break_lab, mend, steps_of
-from tests.torture.house import BASE, NEXT, House, State, crash_of, same, sentences, state, until
+from tests.torture import files
+from tests.torture.house import BASE, NEXT, House, State, crash_of, events, held, same, sentences, state, until
 from tests.torture.strike import AFTER, BEFORE, FULL, HALF, HANG, REFUSE, STUCK
 
 T = TypeVar("T")
 Words = tuple[str, ...]
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+UNDER_WAY = "no longer waited for"
+"""What is said where a signal has ended the wait for a guest that was asked to go off, and that does so by itself."""
 FINISHED = r"after all was done|is deleted, but|is made, but|is up"
 
 SHOWN = 1000
@@ -31,7 +34,8 @@ class Operation(NamedTuple):
     """A command, those that make what it works on, and the one after which all must be well again.
 
     With `crash` the supervisor and bhyve of guest a are killed before it; `prepare` does what no command can; `live`
-    are started each time anew.
+    have something run, each time anew; `halfway` leaves what the operation may leave too, as its first half cannot be
+    taken back.
     """
 
     words: Words
@@ -40,7 +44,8 @@ class Operation(NamedTuple):
     crash: bool = False
     prepare: Callable[[House], object] | None = None
     base: str = BASE
-    live: Words = ()
+    live: tuple[Words, ...] = ()
+    halfway: Words = ()
 
 
 class Fault(NamedTuple):
@@ -71,7 +76,7 @@ class Prepared:
 
     def __init__(self, house: House, name: str, operation: Operation) -> None:
         self.house, self.lab, self.name = house, house.lab, name
-        self.words, first, self.next, crash, prepare, base, self.live = operation
+        self.words, first, self.next, crash, prepare, base, self.live, self.halfway = operation
         house.go_back(base)
         for words in first:
             house.done(*words)
@@ -85,8 +90,8 @@ class Prepared:
     def go_back(self) -> None:
         """Have all be as it is before the operation."""
         self.house.go_back(self._kept)
-        if self.live:
-            self.house.done(*self.live)
+        for words in self.live:
+            self.house.done(*words)
 
 
 class Trial(Prepared):
@@ -97,7 +102,12 @@ class Trial(Prepared):
         self.told = ""
         self.go_back()
         self.before = state(house)
+        self.half = self.before
+        if self.halfway:
+            house.done(*self.halfway)
+            self.half = state(house)
         self.steps, self.after = self._whole(REFUSE)
+        self.events = self._events()
         assert self.before != self.after
         self.writes, after = self._whole(FULL)
         same(after, self.after)
@@ -111,8 +121,13 @@ class Trial(Prepared):
     def begin(self, fault: Fault) -> subprocess.CompletedProcess[str]:
         """Begin from the same state again, with a fault, which stays laid."""
         self.go_back()
+        self._known = len(events(self.lab))
         break_lab(self.lab, *fault)
         return self.house.forks.chyves(self.lab, *self.words, faults=True)
+
+    def _events(self) -> list[str]:
+        """Which events it has given; the end of a guest may be told by two, where both have to free what it held."""
+        return list(dict.fromkeys(events(self.lab)[self._known :]))
 
     def count(self, faults: Iterable[Fault]) -> Count:
         """Begin anew with each of these faults."""
@@ -139,22 +154,37 @@ class Trial(Prepared):
             assert result.returncode == -signal.SIGKILL, f"it ended with {result.returncode}"
         else:
             self._tells(fault, result)
+            if UNDER_WAY in told:
+                return self._goes_off(fault)
             if "next command" not in told:
                 done = result.returncode == 0 or bool(re.search(FINISHED, told))
-                same(state(self.house), self.after if done else self.before)
+                now = state(self.house)
+                same(now, self.after if done else self.half if now == self.half else self.before)
+                if fault.what != FULL and (done or now == self.before):
+                    assert self._events() == (self.events if done else []), f"it gave the events {self._events()}"
                 return done
         following = self.house.chyves(*self.next)
         self.told += f"and then:\n{following.stderr}"
         assert following.returncode == 0, f"{self.next} failed"
         return self._is_done()
 
+    def _goes_off(self, fault: Fault) -> bool:
+        """Whether a guest that is no longer waited for is off; where a program hangs by which it goes, it is forced."""
+        if fault.what.startswith((HANG, STUCK)):
+            self.house.done("a", "stop", "force")
+        until(lambda: not held(self.lab.root / "var/run/chyves/running.a.lock"))
+        self.house.done(*self.next)
+        assert self._is_done()
+        assert self._events() == self.events, f"it gave the events {self._events()}"
+        return True
+
     def _is_done(self) -> bool:
         """Whether it is now as it shall be, or as before; what goes on behind is waited for."""
-        now = state(self.house)
-        if now not in (self.before, self.after) and any(name.startswith("process ") for name in now):
-            until(lambda: state(self.house) in (self.before, self.after))
+        now, wanted = state(self.house), (self.before, self.half, self.after)
+        if now not in wanted and any(name.startswith("process ") or what == "held" for name, what in now.items()):
+            until(lambda: state(self.house) in wanted)
             now = state(self.house)
-        nearer = min((self.before, self.after), key=lambda wanted: len(set(now.items()) ^ set(wanted.items())))
+        nearer = min(wanted, key=lambda each: len(set(now.items()) ^ set(each.items())))
         same(now, nearer)
         return nearer is self.after
 
@@ -164,7 +194,7 @@ class Trial(Prepared):
         number = fault.what.rpartition(":")[2]
         if number.startswith("SIG"):
             assert result.returncode == 128 + getattr(signal, number), f"it ended with {result.returncode}"
-            assert f"stopped by {number}" in told, f"it does not tell of {number}"
+            assert re.search(rf"(stopped by |no longer waited for \(){number}", told), f"it does not tell of {number}"
         elif errors:
             assert re.search("the test refuses|Input/output error|No space left|out of space", told), (
                 "no reason is told"
@@ -174,6 +204,11 @@ class Trial(Prepared):
 def _is_atomic(step: str) -> bool:
     """Whether zfs has nothing left to do, and so nothing to fail at, when the change is made: of snapshots."""
     return step.startswith("zfs snapshot") or (step.startswith("zfs destroy") and "@" in step)
+
+
+def _lasts(step: str) -> bool:
+    """Whether a program works until its guest is off: no time comes that is after its work."""
+    return step.startswith("bhyve ")
 
 
 Kind = Callable[[Trial], Iterator[Fault]]
@@ -192,9 +227,9 @@ def hung(trial: Trial) -> Iterator[Fault]:
     for nth, step in enumerate(trial.steps, 1):
         names = [number.name for number in (SIGNALS if nth % 2 else SIGNALS[::-1])]
         yield Fault(nth, names[0])
-        if not step.startswith("file "):
+        if not step.startswith(files.OWN):
             yield Fault(nth, f"{HANG}:{names[1]}")
-            if not _is_atomic(step):
+            if not (_is_atomic(step) or _lasts(step)):
                 yield Fault(nth, f"{STUCK}:{names[0]}")
 
 
@@ -203,7 +238,7 @@ def killed(trial: Trial) -> Iterator[Fault]:
     if trial.steps:
         yield Fault(1, BEFORE)
     for nth in range(1, len(trial.steps) + 1):
-        yield Fault(nth, AFTER)
+        yield Fault(nth, BEFORE if _lasts(trial.steps[nth - 1]) else AFTER)
 
 
 def full(trial: Trial) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ from chyves.guests.clone import interfaces, renewed
 from chyves.guests.unique import Owners, Unique
 from chyves.host.machine import Host
 from chyves.host.run import Runner
+from chyves.nics import addresses
 from chyves.pools.holdings import Holdings, PoolHolding
 from chyves.properties import Global, Guest
 
@@ -106,6 +107,62 @@ def test_a_unique_clone_shares_nothing_that_no_two_guests_may_have() -> None:
     assert set(new.tap_mac) == {52, 53}
     assert (new.serial, new.uefi_vnc_port, new.cpu, new.description) == ("nmdm51", 5901, 2, "the web")
     assert set(new.pci_slots) == {"disk0", *new.net_ifaces, *(set(old.pci_slots) - {"disk0", *old.net_ifaces})}
+
+
+def test_a_unique_clone_keeps_what_its_cards_are_and_forwards_ports_of_its_own() -> None:
+    old = Guest(
+        "web",
+        {
+            "net_ifaces": "tap50,slirp0,netgraph0,vale0:1",
+            "tap50_type": "e1000",
+            "tap50_mac": "58:9c:fc:00:00:01",
+            "slirp0_mac": "58:9c:fc:00:00:02",
+            "slirp0_forward": "tcp:2222-22,udp:2222-53",
+            "netgraph0_path": "br0:",
+            "netgraph0_peerhook": "link2",
+            "netgraph0_socket": "web",
+            "vale_mac": "vale0:1=58:9c:fc:00:00:03",
+            "vale_mtu": "vale0:1=9000",
+        },
+    )
+    other = Guest("db", {"slirp0_forward": "tcp:2223-22"})
+    unique = Unique(Global("global", {}), [old, other], ())
+    new = renewed(Guest("web2", old.text), interfaces(old.net_ifaces, unique), unique)
+    assert new.net_ifaces == ("tap51", "slirp0", "netgraph0", "vale0")
+    assert (new.tap_type, new.tap_mtu, new.netgraph_path) == ({51: "e1000"}, {}, {0: "br0:"})
+    assert new.get("slirp0_forward") == "tcp:127.0.0.1:2224-10.0.2.15:22,udp:127.0.0.1:2223-10.0.2.15:53"
+    assert new.vale_mtu == {"vale0": 9000}
+    assert (new.netgraph_peerhook, new.netgraph_socket) == ({}, {})
+    macs = [mac for guest in (old, new) for mac in (*addresses(guest).values(), *guest.vale_mac.values())]
+    assert len(set(macs)) == len(macs) == 7
+    Owners([old, other]).refuse_shared("web2", Guest("web2", {}), new)
+    with pytest.raises(ChyvesError, match=r"^third: slirp1_forward: tcp:127.0.0.1:2223 is taken by db; choose another"):
+        third = Guest("third", {"slirp1_forward": "tcp:2223-80"})
+        Owners([old, other]).refuse_shared("third", Guest("third", {}), third)
+    with pytest.raises(ChyvesError, match=r"^third: netgraph1_peerhook: br0:link2 is taken by web; choose another$"):
+        third = Guest("third", {"netgraph1_path": "br0:", "netgraph1_peerhook": "link2"})
+        Owners([old, other]).refuse_shared("third", Guest("third", {}), third)
+
+
+def test_a_unique_clone_is_no_other_machine_by_what_its_parent_is_told_of_itself() -> None:
+    """Also where the parent's devices have written down what bhyve made for them, as after a rename."""
+    mine = {
+        "smbios_system_serial_number": "S-1",
+        "smbios_chassis_asset_tag": "A-1",
+        "smbios_system_manufacturer": "Example",
+        "pcidev_0": "e1000,mac=00:a0:98:00:00:01",
+        "pcidev_1": "nvme,ram=16,eui64=0x01004cd320fc9c58",
+        "pcidev_2": "virtio-rnd",
+    }
+    old = Guest("web", mine)
+    new = renewed(Guest("web2", old.text), {}, Unique(Global("global", {}), [old], ()))
+    kept = {name: text for name, text in new.text.items() if name in mine}
+    assert re.fullmatch(r"e1000,mac=58:9c:fc(:[0-9a-f]{2}){3}", kept.pop("pcidev_0"))
+    assert kept == {
+        "smbios_system_manufacturer": "Example",
+        "pcidev_1": "nvme,ram=16",
+        "pcidev_2": "virtio-rnd",
+    }
 
 
 def test_a_guest_without_serial_line_card_or_screen_gets_none_by_being_cloned() -> None:

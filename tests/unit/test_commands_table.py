@@ -30,6 +30,7 @@ EXAMPLES = {
     "directory": ("lab", "/tmp/a lab"),
     "disk": ("disk0", "disk12"),
     "text": ("from", "the", "old", "host"),
+    "file": ("web1.zfs", "-"),
     "function": ("get_uuid",),
     "guest": ("web1", "a.b-c_d", "0", "disk0"),
     "interface": ("tap50", "vale0:p"),
@@ -37,9 +38,11 @@ EXAMPLES = {
     "lines": ("1", "400"),
     "name": ("system.iso", "FIRMWARE.fd"),
     "new": ("other.img",),
+    "device": ("2/0/0",),
     "owner": ("web1", "web-1"),
     "pool": ("tank", "zroot"),
     "property": ("cpu", "pcidev_0", "all"),
+    "rom": ("card.rom",),
     "seconds": ("5",),
     "shell": ("bash", "zsh", "tcsh", "fish"),
     "size": ("20G", "8"),
@@ -49,6 +52,7 @@ EXAMPLES = {
     "tap": ("tap50",),
     "target": ("bridge1",),
     "topic": ("start", "cpu"),
+    "where": ("/vm", "zfs:zroot/vm", "zroot"),
     "uplink": ("em0", "vlan10"),
 }
 TABLE = pytest.mark.parametrize("row", COMMANDS, ids=lambda row: " ".join(min(own) for own in own_words(row)))
@@ -74,7 +78,8 @@ def values(row: Command, line: list[str]) -> dict[str, object]:
     args: dict[str, object] = {}
     for word, text in zip(row.words, [*line, *[None] * len(row.words)], strict=False):
         if isinstance(word, Arg):
-            args[word.name] = (() if text is None else (text,)) if word.split or word.many in OPEN else text
+            several = word.many in OPEN if text is None else word.split or word.many in OPEN
+            args[word.name] = (() if text is None else (text,)) if several else text
     return args
 
 

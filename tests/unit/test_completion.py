@@ -19,6 +19,8 @@ from chyves.cli.parser import separated
 from chyves.commands import COMMANDS
 from chyves.errors import UsageError
 
+LIMITS = {f"limit_{what}" for what in ("memory", "pcpu", "readbps", "readiops", "writebps", "writeiops")}
+
 
 def has(kind: str, of: str) -> Iterable[str]:
     """A host with two guests."""
@@ -40,6 +42,7 @@ def has(kind: str, of: str) -> Iterable[str]:
         "bridges": ["bridge0"],
         "uplinks": ["em0"],
         "joined": ["tap50", "tap51"],
+        "pci": ["2/0/0"],
     }[kind]
 
 
@@ -58,13 +61,14 @@ def offer(line: str) -> set[str]:
         ("web1,db,w", {"web1,db,web-1"}),
         ("l", {"list", "lab"}),
         ("g", {"global"}),
-        ("a", {"all"}),
-        ("web1,a", set()),
+        ("a", {"adopt", "all"}),
+        ("web1,aud", {"web1,audio_play=", "web1,audio_rec="}),
+        ("web1,ag", {"web1,agent="}),
         (":", {":web", ":mail"}),
         ("db,:w", {"db,:web"}),
         ("state=", {"state=running", "state=stopped"}),
         (":web+st", {":web+state=", ":web+stop_timeout="}),
-        (":web+loader=u", {":web+loader=uefi"}),
+        (":web+loader=ue", {":web+loader=uefi"}),
         ("db,load", {"db,loader=", "db,loader_timeout="}),
         ("pool=", {"pool=tank"}),
         ("groups=", {"groups=web", "groups=mail"}),
@@ -98,7 +102,12 @@ def offer(line: str) -> set[str]:
         ("web1 get stop", {"stop_timeout"}),
         ("web1 get al", {"all"}),
         ("global get stdout", {"stdout_level"}),
-        ("web1 unset ", {"eject_iso_on_n_reboot", "pcidev_0", "uefi_vnc_password"}),
+        ("web1 unset e", {"eject_iso_on_n_reboot"}),
+        ("web1 unset p", {"pcidev_0"}),
+        ("web1 unset audio", {"audio_play", "audio_rec"}),
+        ("web1 unset vale", {"vale_mac", "vale_mtu", "vale_type"}),
+        ("web1 unset limit", LIMITS),
+        ("web1 unset uefi_vnc_", {"uefi_vnc_password", "uefi_vnc_socket"}),
         ("web1 get disk", {"disk0_notes"}),
         ("global get bridge", {"bridge0_tap_members"}),
         ("web1 set disk", set()),
@@ -115,8 +124,8 @@ def offer(line: str) -> set[str]:
         ("web1 set net_", set()),
         ("global set stdout", {"stdout_level="}),
         ("defaults set br", {"bridge="}),
-        ("web1 set loader=", {"loader=bhyveload", "loader=uefi", "loader=grub-bhyve"}),
-        ("web1 set cpu=1 loader=u", {"loader=uefi"}),
+        ("web1 set loader=", {"loader=bhyveload", "loader=uefi", "loader=grub-bhyve", "loader=u-boot"}),
+        ("web1 set cpu=1 loader=ue", {"loader=uefi"}),
         ("web1 set uefi_firmware=", {"uefi_firmware=F.fd"}),
         ("defaults set bridge=", {"bridge=bridge0"}),
         ("web1 set nonsense=", set()),
@@ -134,8 +143,8 @@ def test_words_that_are_offered(line: str, words: set[str]) -> None:
 
 def test_first_word_is_a_command_or_guests() -> None:
     literals = set(
-        "check completion dataset debug dev diff doctor explain firmware help info iso lab list network upgrade "
-        "version wait".split()
+        "adopt check completion dataset debug dev diff doctor events explain firmware help import info iso lab list "
+        "metrics network top upgrade version wait".split()
     )
     assert offer("") == literals | {"web1", "web-1", "db", "all", "global", "defaults"}
 
@@ -195,7 +204,7 @@ def answer(line: str, place: Path) -> list[str]:
         ("chyves web1 start --d", ["--dry-run "]),
         ("chyves info --js", ["--json "]),
         ("chyves --dry-run web1 sto", ["stop "]),
-        ("chyves web1 set loader=u", ["uefi "]),
+        ("chyves web1 set loader=ue", ["uefi "]),
         ("chyves web1 set stop_t", ["stop_timeout="]),
         ("chyves list di", ["disks "]),
         ("chyves 'web1' sto", ["stop "]),

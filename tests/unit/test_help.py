@@ -20,11 +20,19 @@ def test_overview_has_every_command_once() -> None:
 @pytest.mark.parametrize(
     ("topic", "shown"),
     [
-        ("start", ["chyves guest[,guest...]|all start [iso]"]),
+        ("start", ["chyves guest[,guest...]|all start [iso] [--wait[=for]] [--wait-for seconds]"]),
         ("delete", ["chyves guest[,guest...]|all delete [force|keepnet]"]),
         ("disk add", ["chyves guest disk add [size]"]),
         ("iso delete", ["chyves {iso|firmware} delete name"]),
-        ("import", ["chyves {iso|firmware} import source [checksum]", "chyves network import"]),
+        ("import", ["chyves import file [name] [pool]"]),
+        (
+            "remove",
+            [
+                "chyves guest disk remove disk",
+                "chyves guest pci remove device",
+                "chyves network guest[,guest...] remove interface",
+            ],
+        ),
         ("attach", ["chyves network bridge attach uplink"]),
         ("network private", ["chyves network bridge private"]),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interface, parse
+from chyves.vlans import Vlans
 
 FOURTEEN = """\
 em0: flags=1008943<UP,BROADCAST,RUNNING,PROMISC,SIMPLEX,MULTICAST,LOWER_UP> metric 0 mtu 9000
@@ -49,9 +50,19 @@ FIFTEEN = """\
 bridge1: flags=1008843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST,LOWER_UP> metric 0 mtu 1500
 \toptions=10<VLAN_HWTAGGING>
 \tether 58:9c:fc:10:d9:15
-\tbridge flags=1<VLANFILTER>
-\tmember: tap0 flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP> untagged 10 tagged 20,30-40
-\t        port 5 priority 128 path cost 2000000
+\tbridge flags=1<VLANFILTER> defuntagged=7
+\tmember: tap0 flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP>
+\t        port 5 priority 128 path cost 2000000 vlan protocol 802.1q untagged 10 tagged 20,30-40
+\tmember: tap1 flags=147<LEARNING,DISCOVER,STP,AUTOEDGE,AUTOPTP>
+\t        port 6 priority 128 path cost 2000000 proto rstp
+\t        role designated state forwarding vlan protocol 802.1q untagged 7
+\tmember: tap2 flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP>
+\t        ifmaxaddr 9 port 7 priority 128 path cost 2000000 vlan protocol 802.1q
+\tmember: em0 flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP>
+\t        port 1 priority 128 path cost 20000 vlan protocol 802.1q tagged 1-4094
+\tgroups: bridge
+bridge2: flags=8802<BROADCAST,SIMPLEX,MULTICAST> metric 0 mtu 1500
+\tbridge flags=0<>
 \tgroups: bridge
 """
 
@@ -76,6 +87,15 @@ def test_every_interface_is_found_with_its_name_and_mtu() -> None:
     }
 
 
+def test_the_addresses_by_which_others_reach_it() -> None:
+    alone = "\tinet6 fe80::1%em0 prefixlen 64 scopeid 0x1\n"
+    found = parse(
+        FOURTEEN.replace("\tinet 192.168.1.10", f"{alone}\tinet6 2001:db8::1 prefixlen 64\n\tinet 192.168.1.10")
+    )
+    assert found["em0"].addresses == ("192.168.1.10", "2001:db8::1")
+    assert found["tap51"].addresses == ()
+
+
 def test_a_tap() -> None:
     assert parse(FOURTEEN)["tap51"] == Interface(
         name="tap51",
@@ -98,7 +118,14 @@ def test_a_bridge_and_its_members() -> None:
 
 
 def test_a_bridge_that_filters_vlans() -> None:
-    assert parse(FIFTEEN)["bridge1"].members == ("tap0",)
+    bridge = parse(FIFTEEN)["bridge1"]
+    assert bridge.members == ("tap0", "tap1", "tap2", "em0")
+    assert (bridge.filters, bridge.default_vlan) == (True, 7)
+    assert bridge.vlans == {"tap0": Vlans(10, "20,30-40"), "tap1": Vlans(7), "em0": Vlans(0, "1-4094")}
+
+
+def test_whether_a_bridge_filters_vlans_is_told_since_15() -> None:
+    assert (parse(FIFTEEN)["bridge2"].filters, parse(FOURTEEN)["bridge0"].filters) == (False, None)
 
 
 def test_up_is_a_flag_of_its_own() -> None:

@@ -1,8 +1,9 @@
 """Golden files: tests/golden/*/*.txt say what a guest and its host are, and what their command lines must be.
 
-The sections [guest NAME], [host], [disks] and [medium] are given; [loader], [bhyve], [file PATH] and [warning], or
-[refused], are what launch() makes of them. [host] has what differs from tests/golden/host.txt. After a change that
-is meant, `pytest tests/unit/test_launch.py --rewrite-golden` writes them anew; read the diff.
+The sections [guest NAME], [host], [disks], [medium] and [seed FILE] are given; [loader], [image], [bhyve], [limits],
+[file PATH] and [warning], or [refused], are what launch() makes of them. [host] has what differs from
+tests/golden/host.txt. After a change that is meant, `pytest tests/unit/test_launch.py --rewrite-golden` writes them
+anew; read the diff.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chyves.bhyve.facts import Disk, Facts, HostFacts
+from chyves.bhyve.facts import Disk, Facts, HostFacts, Variables
 from chyves.bhyve.launch import Launch, launch
 from chyves.errors import ChyvesError
 from chyves.properties import SYSTEMS, Guest
@@ -35,6 +36,7 @@ USED_ELSEWHERE = {
     "disk{n}_notes": "guests: disks",
     "eject_iso_on_n_reboot": "guests: supervisor",
     "groups": "guests: choose",
+    "hook_timeout": "guests: hooks",
     "on_crash": "guests: policy",
     "on_poweroff": "guests: policy",
     "on_reboot": "guests: policy",
@@ -58,10 +60,14 @@ class Case:
     facts: Facts
     medium: str | None
 
+    def launch(self) -> Launch:
+        """What launch() makes of it; raises ChyvesError."""
+        return launch(self.guest, self.facts, self.medium)
+
     def outcome(self) -> str:
         """The sections that launch() makes, as they stand in the file."""
         try:
-            made = launch(self.guest, self.facts, self.medium)
+            made = self.launch()
         except ChyvesError as error:
             return f"[refused]\n{error}\n"
         return "\n".join(_sections(made))
@@ -69,7 +75,16 @@ class Case:
 
 def _sections(made: Launch) -> Iterator[str]:
     yield f"[loader]\n{_line(made.loader)}"
-    yield f"[bhyve]\n{_line(made.bhyve)}"
+    if made.tpm:
+        yield f"[tpm in {made.tpm.state}]\n{_line(made.tpm.line)}"
+    if made.seed:
+        yield f"[image]\n{_line(made.seed.line)}"
+        for path, text in made.seed.files.items():
+            source = made.seed.sources.get(path)
+            yield f"[file {path}]\n{text}" if source is None else f"[file {path} from]\n{source}\n"
+    yield f"[bhyve]\n{_line(made.line)}"
+    if made.limits:
+        yield "[limits]\n" + "".join(f"{limit}\n" for limit in made.limits)
     for path, text in made.files.items():
         yield f"[file {path}]\n{text}"
     if made.warnings:
@@ -110,14 +125,18 @@ def _host(*sections: list[str]) -> tuple[HostFacts, dict[str, str]]:
         given |= _pairs(lines)
     return (
         HostFacts(
+            machine=given.pop("machine"),
             release=int(given.pop("release")),
             cpus=int(given.pop("cpus")),
+            processors=int(given.pop("processors")),
             memory=Size().parse(given.pop("memory")),
             unrestricted=FLAGS[given.pop("unrestricted")],
             iommu=FLAGS[given.pop("iommu")],
+            amdvi_off=FLAGS[given.pop("amdvi_off")],
             options=frozenset(given.pop("options")),
             devices=frozenset(given.pop("devices").split()),
             lpc=frozenset(given.pop("lpc").split()),
+            accounting=FLAGS.get(given.pop("accounting")),
         ),
         given,
     )
@@ -131,21 +150,37 @@ def _case(path: Path) -> Case:
     guest.check()
     assert not guest.unknown(), path
     host, rest = _host(_read(GOLDEN / "host.txt")["host"], sections.get("host", []))
-    firmware = guest.uefi_firmware
     facts = Facts(
         host=host,
         name=name,
         disks=tuple(Disk(*pair) for pair in _pairs(sections.get("disks", [])).items()),
         console=f"/dev/{guest.serial}" if guest.serial else "",
-        firmware=f"{rest['firmware']}/{firmware}/{firmware}" if firmware and rest["firmware"] != "none" else None,
+        firmware=_firmware(guest, rest),
         null_iso=rest["null_iso"] if rest["null_iso"] != "none" else None,
         directory=f"/chyves/tank/guests/{name}",
         scratch=f"/var/run/chyves/{name}",
         consolidate=FLAGS[rest["consolidate"]],
+        variables=_variables(f"/chyves/tank/guests/{name}", rest["variables"]) if guest.uefi_vars else None,
+        seed={head.removeprefix("seed "): "\n".join(lines) for head, lines in sections.items() if head[:5] == "seed "},
     )
-    assert set(rest) == {"firmware", "null_iso", "consolidate"}, f"{path}: unknown facts"
+    assert set(rest) == {"firmware", "null_iso", "consolidate", "variables", "u_boot"}, f"{path}: unknown facts"
     medium = sections.get("medium", [])
     return Case("\n".join(sections[""]), guest, facts, medium[0] if medium else None)
+
+
+def _firmware(guest: Guest, rest: dict[str, str]) -> str | None:
+    """What the guest boots with: among the firmware of chyves, or as the package with U-Boot has it."""
+    name = guest.uefi_firmware
+    found = rest["u_boot"] if guest.loader == "u-boot" else "none"
+    if name and rest["firmware"] != "none":
+        found = f"{rest['firmware']}/{name}/{name}"
+    return None if found == "none" else found
+
+
+def _variables(directory: str, sizes: str) -> Variables:
+    """The guest's own file of UEFI variables, from its bytes and those of the empty one; `none` for one not there."""
+    own, template = (None if size == "none" else int(size) for size in sizes.split("/"))
+    return Variables(f"{directory}/.vars.fd", own, template)
 
 
 def _given(path: Path) -> str:

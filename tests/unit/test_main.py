@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,6 +51,16 @@ def test_result_is_printed(told: object, printed: str, does: Does, capsys: Captu
     does(lambda: told)
     assert main(["lab", "status"]) == 0
     assert capsys.readouterr() == (printed, "")
+
+
+def test_children_are_heeded_also_where_whoever_started_this_ignores_them(does: Does, capsys: Captured) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        does(lambda: f"{subprocess.run(['false']).returncode}")
+        assert main(["lab", "status"]) == 0
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert capsys.readouterr() == ("1\n", "")
 
 
 def test_status_of_another_program_is_passed_on(does: Does, capsys: Captured) -> None:

@@ -36,6 +36,22 @@ def test_every_part_is_in_its_place() -> None:
     assert {"EXIT STATUS", "SEE ALSO", "GUEST PROPERTIES", "GLOBAL PROPERTIES"} <= set(sections)
 
 
+CAPABILITIES = """
+    nvme|virtio-scsi|ahci|virtio-blk|cache|read-only|serial number|sector size|boot order|MTU|vale|netgraph|slirp
+    port forwards|virtio-rnd|9p shares|audio|virtio-console|com1 to com4|fw_cfg|bootindex|VARS|TPM 2.0|swtpm|topology
+    pinning|NUMA|wired|limited memory|keyboard layout|SMBIOS strings|frame buffer|gdb port|arm64|U-Boot|windows11
+    passthrough|ROM files|PCI addresses|rctl|nice|OOM killer|ARC|memory_overcommit|OpenMetrics|hook_timeout|prestart
+    guest agent|snapshot --freeze|vm-bhyve|iohyve|CBSD|libvirt
+"""
+
+
+@needs_mandoc
+def test_what_chyves_can_is_found_by_its_name() -> None:
+    shown = subprocess.run(["mandoc", "-T", "ascii", str(MAN / "chyves.8")], capture_output=True, text=True, check=True)
+    text = " ".join(re.sub(".\b", "", shown.stdout).split())
+    assert [word for line in CAPABILITIES.split("\n") for word in line.strip().split("|") if word not in text] == []
+
+
 def test_synopsis_has_every_command() -> None:
     synopsis = MANUAL[MANUAL.index(".Sh SYNOPSIS") : MANUAL.index(".Sh DESCRIPTION")]
     assert synopsis.count(".Nm\n") == len(COMMANDS)

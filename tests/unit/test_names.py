@@ -69,12 +69,29 @@ def test_names_of_no_uplink(name: str) -> None:
         names.uplink(name)
 
 
-@pytest.mark.parametrize("name", ["tap0", "tap32768", "vale0", "valeswitch1", "vale0:a", "vale0:9999"])
+@pytest.mark.parametrize(
+    "name", ["tap0", "tap32768", "slirp0", "netgraph12", "vale0", "valeswitch1", "vale0:a", "vale0:9999"]
+)
 def test_interfaces_of_guests(name: str) -> None:
     assert names.guest_interface(name) == name
 
 
-@pytest.mark.parametrize("name", ["tap", "tap32769", "tap00", "vale", "vale0:", "vale0:ab", "vale0123456789", "em0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tap",
+        "tap32769",
+        "slirp",
+        "slirp01",
+        "netgraph32769",
+        "tap00",
+        "vale",
+        "vale0:",
+        "vale0:ab",
+        "vale0123456789",
+        "em0",
+    ],
+)
 def test_what_is_no_interface_of_a_guest(name: str) -> None:
     with pytest.raises(ChyvesError, match="is no name for a guest's interface"):
         names.guest_interface(name)

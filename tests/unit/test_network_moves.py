@@ -7,7 +7,8 @@ import pytest
 from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interface
 from chyves.network.moves import Concern, follow, home, joining, migration
-from chyves.network.plan import Step, with_member, without_member
+from chyves.network.plan import with_member, without_member
+from chyves.network.steps import Step
 from chyves.properties import Global
 
 LISTS = {

@@ -6,7 +6,8 @@ import pytest
 
 from chyves.errors import ChyvesError
 from chyves.host.interfaces import Interface
-from chyves.network.plan import Step, bridge_of, for_start, free_number, held_taps, with_member, without_member
+from chyves.network.plan import bridge_of, for_start, free_number, held_taps, with_member, without_member
+from chyves.network.steps import Step
 from chyves.properties import Global
 
 LISTS = {"bridge0_tap_members": "tap5,tap50", "bridge1_tap_members": "tap6", "bridge0_phy_attach": "em0"}
@@ -99,8 +100,52 @@ def test_in_system_mode_nothing_is_made() -> None:
     assert for_start("web1", ["tap50"], settings(network_design_mode="system"), there(Interface("tap50"))) == []
 
 
-def test_ports_of_vale_switches_make_themselves() -> None:
-    assert for_start("web1", ["vale0:1"], settings(), there()) == []
+def test_cards_that_are_no_taps_need_no_interface_of_the_host() -> None:
+    assert for_start("web1", ["vale0:1", "slirp0", "netgraph0"], settings(), there()) == []
+
+
+def test_what_a_guest_is_told_of_packets_gets_through_its_bridge() -> None:
+    jumbo = {"em0": Interface("em0", mtu=9000), "bridge0": Interface("bridge0", mtu=9000, members=("em0",))}
+    assert Step(("set_mtu", "tap50", "9000")) in for_start("web1", ["tap50"], settings(), jumbo, {50: 4000})
+    assert for_start("web1", ["tap50"], settings(), there(), {50: 1400}) == for_start(
+        "web1", ["tap50"], settings(), there()
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "decides"),
+    [
+        (there(), "em0"),
+        (there(Interface("bridge0", members=("em0",))), "bridge0"),
+        (there(Interface("bridge0", members=("em0", "tap50")), Interface("tap50")), "bridge0"),
+    ],
+    ids=["no bridge yet", "its uplink is on it", "the tap is on it"],
+)
+def test_what_does_not_get_through_a_bridge_is_refused(host: dict[str, Interface], decides: str) -> None:
+    with pytest.raises(ChyvesError) as refused:
+        for_start("web1", ["tap5", "tap50"], settings(), host, {50: 9000})
+    advice = f"use at most 1500, or let it have more: ifconfig {decides} mtu 9000"
+    assert str(refused.value) == f"web1: tap50_mtu: 9000 is more than {decides} has (1500); {advice}"
+
+
+def test_the_first_tap_of_a_private_bridge_brings_its_packets_along() -> None:
+    private = settings(bridge0_phy_attach="private")
+    for bridges in ((), (Interface("bridge0"),)):
+        steps = for_start("web1", ["tap50"], private, there(*bridges), {50: 9000})
+        assert Step(("set_mtu", "tap50", "9000")) in steps
+    left = there(Interface("bridge0"), Interface("tap50", mtu=9000))
+    assert not any("set_mtu" in step.act for step in for_start("web1", ["tap50"], private, left, {50: 9000}))
+
+
+def test_a_tap_on_no_bridge_has_what_its_guest_is_told() -> None:
+    assert Step(("set_mtu", "tap9", "9000")) in for_start("web1", ["tap9"], settings(), there(), {9: 9000})
+
+
+def test_a_tap_of_the_administrator_must_have_what_its_guest_is_told() -> None:
+    system = settings(network_design_mode="system")
+    assert for_start("web1", ["tap50"], system, there(Interface("tap50", mtu=9000)), {50: 9000}) == []
+    with pytest.raises(ChyvesError, match="tap50_mtu: 9000 is more than tap50 has"):
+        for_start("web1", ["tap50"], system, there(Interface("tap50")), {50: 9000})
 
 
 def test_fault_10_tap5_is_not_tap50() -> None:

@@ -16,7 +16,6 @@ from chyves.resources import unpack
 
 HOUSE = Path(__file__).parents[2]
 PRODUCT = [path for path in sorted((HOUSE / "chyves").rglob("*.py")) if "lab" not in path.relative_to(HOUSE).parts]
-PAGE = HOUSE / "docs" / "security.md"
 
 FORBIDDEN = {
     "os.system", "os.popen", "os.execl", "os.execlp", "os.spawnl", "os.spawnlp", "subprocess.getoutput",
@@ -25,7 +24,8 @@ FORBIDDEN = {
 }  # fmt: skip
 ARCHIVES = {"tarfile", "zipfile", "shutil.unpack_archive", "pickle", "marshal", "shelve", "yaml"}
 STARTERS = {"os.execve", "os.posix_spawn", "subprocess.Popen", "sh.Command"}
-MAY_START = {"host/run.py", "host/pipeline.py", "host/detached.py", "host/children.py", "guests/life.py"}
+STARTS = ("bounded", "children", "detached", "pipeline", "run")
+MAY_START = {*(f"host/{name}.py" for name in STARTS), "guests/life.py"}
 """The only modules that start programs, and do so with a list of words."""
 
 
@@ -71,13 +71,23 @@ def test_the_line_that_tmux_gives_to_a_shell_has_a_guests_name_as_one_word(
     assert keys[-2] == "-l" and name in shlex.split(keys[-1])
 
 
-def test_every_row_of_the_page_names_a_test_that_is_there() -> None:
-    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and "---" not in line]
-    defended = [line for line in rows if "tests/" in line]
-    assert len(defended) > 20
-    for row in rows:
+def rows(page: str) -> list[str]:
+    """The rows of the tables of a page that tell what is held, without their headings."""
+    lines = (HOUSE / "docs" / page).read_text().splitlines()
+    return [line for line in lines if line.startswith("| ") and not re.match(r"\| (what|where|#) ", line)]
+
+
+@pytest.mark.parametrize("page", ["security.md", "complaints.md"])
+def test_every_row_of_a_page_names_a_test_that_is_there(page: str) -> None:
+    """Of the complaints some have no answer here, and the row says why."""
+    assert len(rows(page)) > 20
+    for row in rows(page):
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
-        assert named or row.startswith(("| what", "| where")), f"no test is named: {row}"
+        assert named or "| not here: " in row, f"no test is named: {row}"
         for file, function in named:
             text = (HOUSE / file).read_text()
             assert re.search(rf"^def {function}\(", text, re.MULTILINE), f"{file} has no {function}"
+
+
+def test_every_complaint_has_a_row() -> None:
+    assert [int(row.split()[1]) for row in rows("complaints.md")] == list(range(1, 35))

@@ -96,7 +96,7 @@ def offered(line: str) -> list[str]:
         ("net", ["network "]),
         ("network remove ", ["tap50 "]),
         ("set stop_t", ["stop_timeout="]),
-        ("set loader=u", ["loader=uefi "]),
+        ("set loader=ue", ["loader=uefi "]),
         ("nothing such ", []),
     ],
 )

@@ -106,7 +106,7 @@ def test_headless_and_json_are_of_the_request_not_of_the_function() -> None:
 
 
 def test_prefixes_of_options_are_refused() -> None:
-    with pytest.raises(UsageError, match="--dry is no option of it; it has --dry-run"):
+    with pytest.raises(UsageError, match="--dry is no option of it; it has --wait --wait-for --dry-run"):
         parse(["web1", "start", "--dry"])
 
 
@@ -132,7 +132,7 @@ def test_prefixes_of_options_are_refused() -> None:
         ("global console", "global: is no guest; name one"),
         ("web1,web2 console", "web1,web2: console takes one guest; give one"),
         ("list -H --json", "list: --json and -H do not go together; give one of them"),
-        ("lab create --release", "lab create: --release needs a value; it has --release --zfs"),
+        ("lab create --release", "lab create: --release needs a value; it has --release --machine --zfs"),
         ("info --json=yes", "info: --json=yes has a part that is no option; it has -zbprvstcudnakwlH --json"),
         ("-x", "-x: is no option of chyves; see: chyves help"),
     ],
@@ -153,7 +153,7 @@ def test_synopsis_shows_options_and_choices() -> None:
     lines = [synopsis(row) for row in COMMANDS]
     assert "chyves guest[,guest...]|all delete [force|keepnet]" in lines
     assert "chyves info [-zbprvstcudnakwlH]" in lines
-    assert "chyves lab create [directory] [--release release] [--zfs which]" in lines
+    assert "chyves lab create [directory] [--release release] [--machine machine] [--zfs which]" in lines
     assert "chyves owner[,owner...]|all|global|defaults set assignments ..." in lines
 
 

@@ -36,6 +36,7 @@ GUEST = {"loader": "uefi", "uefi_firmware": "BHYVE_UEFI.fd", "net_ifaces": "tap5
 VNC = {"uefi_console_output": "vnc", "uefi_vnc_port": "5900"}
 LOADED = {"loader": "bhyveload"}
 PLAIN_CPU = {"unrestricted": False, "cpus": 1}
+OTHER_DISKS = (Disk("disk0", "/dev/zvol/tank/disk0"), Disk("disk1", "/dev/zvol/tank/disk1"))
 TWO_DISKS = (Disk("disk0", "/dev/zvol/tank/disk0"), Disk("disk1", "/dev/zvol/tank/disk0"))
 KEPT = {"pci_slots": "disk0=4:0,disk1=5:0,disk2=6:0,disk3=7:0"}
 FOUR_DISKS = tuple(Disk(f"disk{number}", f"/dev/zvol/tank/disk{number}") for number in range(4))
@@ -195,14 +196,87 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
         "disk24: a UEFI guest has room for 24 disks on its PCI bus; take disks away",
     ),
     (
-        LOADED | {"net_ifaces": ",".join(f"tap{number}" for number in range(216)), "pci_slots": "disk0=4:0"},
+        {"disk0_cache": "nocache", "virtio_block_options_disk0": "ro,direct"},
         {},
-        "tap215: no PCI slot from 4 to 30 has room for it; take devices away",
+        "disk0_cache: virtio_block_options_disk0 has direct already; set it in one of them",
     ),
     (
-        LOADED | {"pcidev_0": "passthru,2/0/0"},
-        {"disks": tuple(Disk(f"disk{number}", f"/d/{number}") for number in range(26))},
-        "pcidev_0: no PCI slot from 4 to 30 has room for it; take devices away",
+        {"disk0_readonly": "no", "virtio_block_options_disk0": "ro"},
+        {},
+        "disk0_readonly: virtio_block_options_disk0 has ro already; set it in one of them",
+    ),
+    (
+        {"disk0_sectorsize": "4096", "virtio_block_options_disk0": "sectorsize=512"},
+        {},
+        "disk0_sectorsize: virtio_block_options_disk0 has sectorsize=512 already; set it in one of them",
+    ),
+    (
+        {"disk0_trim": "no", "virtio_block_options_disk0": "nodelete"},
+        {},
+        "disk0_trim: virtio_block_options_disk0 has nodelete already; set it in one of them",
+    ),
+    ({"disk3_type": "nvme"}, {}, "disk3_type: there is no disk3; unset it, or add the disk"),
+    (
+        {"disk0_type": "nvme"},
+        {"devices": frozenset({"ahci-hd"})},
+        "disk0: the bhyve of this host has no nvme, which came with FreeBSD 12.0; choose another",
+    ),
+    (
+        {"disk0_type": "virtio-scsi", "disk0_serial": "CHY-7F3A90C2D41B5E68"},
+        {},
+        "disk0_ctl: is not set, and bhyve has SCSI disks from ctl(4) alone; make a LUN (ctladm create -b block "
+        "-o file=/dev/zvol/tank/disk0 -S CHY-7F3A90C2D41B5E68) on a port of its own, and set disk0_ctl to that, "
+        "or set disk0_type to another",
+    ),
+    (
+        {"disk0_type": "virtio-scsi", "disk0_ctl": "/dev/cam/ctl1.0", "disk0_readonly": "yes"},
+        {},
+        "disk0_readonly: is for ctladm(8) to set on a disk of type virtio-scsi; unset it",
+    ),
+    (
+        {"disk0_ctl": "/dev/cam/ctl1.0"},
+        {},
+        "disk0_ctl: disk0 is ahci-hd; unset it, or set disk0_type=virtio-scsi",
+    ),
+    (
+        {"bhyve_disk_type": "virtio-scsi"},
+        {"disks": (Disk("a.img", "/vm/a.img"),)},
+        "a.img: a raw image cannot be virtio-scsi; set another bhyve_disk_type",
+    ),
+    (
+        {"disk0_serial": "WD-1"},
+        {"release": 1202000},
+        "disk0_serial: the bhyve of this host takes no serial numbers, FreeBSD 13.0 does; unset it",
+    ),
+    (
+        {"disk0_serial": "WD-1", "disk1_serial": "WD-1"},
+        {"disks": OTHER_DISKS},
+        "disk1_serial: WD-1 is also disk0's; give each disk its own",
+    ),
+    (
+        {"disk0_eui64": "589cfc20a1b20001", "disk1_eui64": "589cfc20a1b20001"},
+        {"disks": OTHER_DISKS},
+        "disk1_eui64: 589cfc20a1b20001 is also disk0's; give each disk its own",
+    ),
+    (
+        {"disk0_bootindex": "1"},
+        {"options": frozenset("AHPS")},
+        "disk0_bootindex: the bhyve of this host knows no boot order, that of FreeBSD 14.0 does; unset it",
+    ),
+    (
+        LOADED | {"disk0_bootindex": "1"},
+        {"options": frozenset("f")},
+        "disk0_bootindex: is read by UEFI firmware, and loader is bhyveload; unset it",
+    ),
+    (
+        {"disk0_bootindex": "1", "disk1_bootindex": "01"},
+        {"disks": OTHER_DISKS, "options": frozenset("f")},
+        "disk1_bootindex: 1 is also that of disk0_bootindex; give each device its own",
+    ),
+    (
+        {"disk0_bootindex": "1", "pcidev_0": "virtio-blk,/d/9,bootindex=1"},
+        {"options": frozenset("f")},
+        "disk0_bootindex: 1 is also that of pcidev_0; give each device its own",
     ),
     (
         KEPT,
@@ -322,8 +396,85 @@ REFUSED: list[tuple[dict[str, str], dict[str, Any], str]] = [
         "tap50_mac: 00:00:00:00:00:00 is not possible; give the address of one card: not all zero, "
         "and the first pair even",
     ),
+    (
+        {"net_ifaces": "slirp0,tap50", "slirp0_mac": "58:9c:fc:00:00:01"},
+        {"release": 1500068},
+        "tap50_mac: 58:9c:fc:00:00:01 is also slirp0_mac; give each card its own",
+    ),
+    (
+        {"net_ifaces": "tap50,vale0:1", "vale_mac": "vale0:1=58:9c:fc:00:00:01,vale0:2=58:9c:fc:00:00:02"},
+        {},
+        "vale_mac: 58:9c:fc:00:00:01 is also tap50_mac; give each card its own",
+    ),
+    # kinds of network cards
+    (
+        {"net_ifaces": "slirp0"},
+        {"release": 1403000},
+        "slirp0: bhyve connects guests to slirp since FreeBSD 15.0; give the guest a tap instead",
+    ),
+    (
+        {"net_ifaces": "slirp0"},
+        {"release": 1500068, "libslirp": False},
+        "slirp0: bhyve needs libslirp for it, which this host does not have; install it: pkg install libslirp",
+    ),
+    (
+        {"net_ifaces": "netgraph3", "netgraph3_path": "br0:", "netgraph3_peerhook": "link2"},
+        {"release": 1202000},
+        "netgraph3: bhyve connects guests to netgraph since FreeBSD 13.0; give the guest a tap instead",
+    ),
+    (
+        {"net_ifaces": "netgraph3"},
+        {},
+        "netgraph3: is connected to nothing, as netgraph3_path and netgraph3_peerhook are not set; "
+        "set, such as netgraph3_path=br0: netgraph3_peerhook=link2",
+    ),
+    (
+        {"net_ifaces": "netgraph3", "netgraph3_path": "br0:"},
+        {},
+        "netgraph3: is connected to nothing, as netgraph3_peerhook is not set; set, such as netgraph3_peerhook=link2",
+    ),
+    (
+        {"tap50_mtu": "9000", "tap50_type": "e1000"},
+        {},
+        "tap50_mtu: e1000 cannot tell the guest of it; unset it and set it in the guest, or use virtio-net",
+    ),
+    (
+        {"tap50_mtu": "9000"},
+        {"release": 1202000},
+        "tap50_mtu: bhyve tells guests of it since FreeBSD 13.0; unset it, and set it in the guest",
+    ),
+    # shares, random numbers, sound
+    (
+        {"share0": "src=/usr/src"},
+        {},
+        "share0: the bhyve of this host has no virtio-9p, which FreeBSD 13.0 has; unset share0",
+    ),
+    (
+        {"share0": "src=/usr/src"},
+        {"devices": frozenset(), "release": 1101001},
+        "share0: the bhyve of this host has no virtio-9p, which FreeBSD 13.0 has; unset share0",
+    ),
+    (
+        {"share0": "src=/usr/src", "share7": "src=/usr/ports,ro"},
+        {"devices": HOST.devices | {"virtio-9p"}},
+        "share7: src is what share0 is called; give each its own name",
+    ),
+    (
+        {"audio_rec": "/dev/dsp0"},
+        {},
+        "audio_rec: the bhyve of this host has no hda, which FreeBSD 13.0 has; unset audio_rec",
+    ),
+    (
+        {"virtio_rnd": "yes"},
+        {"devices": HOST.devices - {"virtio-rnd"}},
+        "virtio_rnd: the bhyve of this host has no virtio-rnd; unset virtio_rnd",
+    ),
     # what this bhyve has
-    ({"pcidev_7": "hda"}, {}, "pcidev_7: the bhyve of this host has no hda; see: bhyve -s help"),
+    (
+        {"pcidev_7": "hda"},
+        {},
+        "pcidev_7: the bhyve of this host has no hda, which came with FreeBSD 13.0; choose another",
+    ),
     ({"pcidev_7": "virtio-rng"}, {}, "pcidev_7: the bhyve of this host has no virtio-rng; see: bhyve -s help"),
     (
         {"bhyve_net_type": "e1000"},

@@ -16,7 +16,7 @@ import pytest
 
 from chyves.errors import ChyvesError, Interrupted, ProgramFailed
 from chyves.host.machine import Host
-from chyves.host.run import PLACES
+from chyves.host.run import PLACES, STDIN, STDOUT, End, Stage
 from chyves.host.undo import Undo
 
 Make = Callable[[str, str], None]
@@ -345,6 +345,55 @@ def test_programs_with_a_pipe_between_them_end_with_this_one(host: Host, make: M
     for name in ("writer", "reader"):
         assert host.processes.wait_for_end(int((top / name).read_text()), 10)
     assert (top / "told").read_text() == "cut off\n"
+
+
+def test_a_file_stands_in_the_place_of_one_program(host: Host, make: Make, tmp_path: Path) -> None:
+    """What was read of it before is passed on first; a pipe is as it was afterwards."""
+    make("writer", "head -c 3000000 /dev/zero")
+    make("reader", f"cat > {tmp_path}/read")
+    passed: list[int] = []
+    with (tmp_path / "file").open("w+b") as file:
+        host.run.pipe(("writer",), End(file.fileno(), "file"), passed.append)
+        assert (tmp_path / "file").read_bytes() == bytes(3_000_000) and sum(passed) == 3_000_000
+        file.seek(1_000_000)
+        host.run.pipe(End(file.fileno(), "file", b"begun"), ("reader",))
+    assert (tmp_path / "read").read_bytes() == b"begun" + bytes(2_000_000)
+    reading, writing = os.pipe()
+    make("writer", "printf some")
+    host.run.pipe(("writer",), End(writing, "a pipe"))
+    assert os.read(reading, 10) == b"some" and os.get_blocking(writing)
+    os.close(reading)
+    with pytest.raises(ChyvesError, match=r"a pipe: cannot be written: Broken pipe; see to that and try again"):
+        host.run.pipe(("writer",), End(writing, "a pipe"))
+    os.close(writing)
+
+
+def test_a_file_that_cannot_take_it_ends_the_program(host: Host, make: Make, tmp_path: Path) -> None:
+    make("writer", f"echo $$ > {tmp_path}/writer; exec yes")
+    with open("/dev/full", "wb") as full, pytest.raises(ChyvesError, match="full: cannot be written: No space left"):
+        host.run.pipe(("writer",), End(full.fileno(), "full"))
+    assert not host.processes.alive(int((tmp_path / "writer").read_text()))
+    make("reader", "cat > /dev/null; echo cut off >&2; exit 1")
+    with (tmp_path / "out").open("wb") as out, pytest.raises(ChyvesError, match="out: cannot be read: Bad file"):
+        host.run.pipe(End(out.fileno(), "out"), ("reader",))
+    with open(os.devnull, "rb") as nothing, pytest.raises(ProgramFailed, match="reader: cut off"):
+        host.run.pipe(End(nothing.fileno(), "nothing"), ("reader",))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "line"),
+    [
+        (("zfs", "send", "a"), End(3, "a file"), "zfs send a > 'a file'"),
+        (End(3, "file"), ("zfs", "receive", "a"), "zfs receive a < file"),
+        (("zfs", "send", "a"), STDOUT, "zfs send a"),
+        (STDIN, ("zfs", "receive", "a"), "zfs receive a"),
+    ],
+)
+def test_a_dry_run_prints_where_a_file_stands(
+    top: Path, capsys: pytest.CaptureFixture[str], first: Stage, second: Stage, line: str
+) -> None:
+    Host.open({"CHYVES_LAB": str(top)}, dry=True).run.pipe(first, second)
+    assert capsys.readouterr().out == f"{line}\n"
 
 
 def test_a_dry_run_prints_a_pipe_as_one_line(top: Path, capsys: pytest.CaptureFixture[str], make: Make) -> None:

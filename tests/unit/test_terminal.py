@@ -87,6 +87,14 @@ def test_the_level_decides_what_is_said_and_warnings_are_always(
     assert capsys.readouterr() == ("", f"{shown}warning: web1: odd\n")
 
 
+def test_what_a_guest_said_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "web1: its guest agent says: \x1b]0;owned\x07\r\x9b2J"
+    Terminal().warn(said)
+    Terminal().failed(ChyvesError(f"{said}\nBüro"))
+    shown = r"web1: its guest agent says: \x1b]0;owned\x07\r\x9b2J"
+    assert capsys.readouterr().err == f"warning: {shown}\nchyves: {shown}\nBüro\n"
+
+
 @pytest.mark.parametrize(
     ("total", "done", "text"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import chyves
+from chyves.cli.tables import plain
 from chyves.errors import ChyvesError, UsageError
 from chyves.host.machine import Host
 from chyves.host.run import Runner
@@ -36,21 +37,21 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("installed")
 def test_a_package_is_brought_up_to_date_by_pkg(tmp_path: Path) -> None:
     script = f'[ "$1" = -N ] && exit 0; [ "$*" = "which -q {chyves.__file__}" ] && echo py311-chyves-0.3.0_1'
-    told = upgrade.upgrade(host(tmp_path, pkg=script))
+    told = plain(upgrade.upgrade(host(tmp_path, pkg=script)))
     assert "this is the package py311-chyves-0.3.0_1; bring it up to date with: pkg upgrade py311-chyves\n" in told
 
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("script", ["exit 1", '[ "$1" = -N ] && exit 0; exit 1', None])
 def test_what_is_no_package_was_put_there_by_hand(tmp_path: Path, script: str | None) -> None:
-    told = upgrade.upgrade(host(tmp_path, **({"pkg": script} if script else {})))
+    told = plain(upgrade.upgrade(host(tmp_path, **({"pkg": script} if script else {}))))
     assert "this was put here by hand; bring it up to date in a checkout with: git pull && make install\n" in told
 
 
 def test_a_checkout_is_brought_up_to_date_by_git(tmp_path: Path, installed: Path) -> None:
     (installed.parents[1] / ".git").mkdir(parents=True)
     top = installed.parents[1]
-    assert f"git -C {top} pull && make -C {top} install\n" in upgrade.upgrade(host(tmp_path))
+    assert f"git -C {top} pull && make -C {top} install\n" in plain(upgrade.upgrade(host(tmp_path)))
 
 
 def test_fault_13_no_address_is_asked_but_the_one_that_is_named(
@@ -75,7 +76,7 @@ def test_fault_13_what_is_asked_learns_nothing_of_this_host(tmp_path: Path, monk
     server = WebFiles()
     server.files["/VERSION"] = Served(b"99.0\n")
     with serving(server):
-        told = upgrade.check(host(tmp_path), (server.url("/VERSION"),))
+        told = plain(upgrade.check(host(tmp_path), (server.url("/VERSION"),)))
     (headers,) = server.files["/VERSION"].asked
     assert "99.0 is newer" in told
     assert set(headers) <= {"Host", "User-Agent", "Accept-Encoding", "Connection"}

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chyves.addresses import Address, Slots
 from chyves.properties import Defaults, Global, Guest, Pool
 from chyves.section import PropertyError, Section, read_text, write_text
-from chyves.values import Address, Flag, Int, Mac, Several, Size, Slots, Text
+from chyves.values import Flag, Int, Mac, Several, Size, Text
 
 SECTIONS: tuple[type[Section], ...] = (Guest, Defaults, Global, Pool)
 ROWS = [row for section in SECTIONS for row in (*section.table.values(), *section.numbered.values())]
@@ -134,3 +135,20 @@ def test_two_devices_never_share_a_place() -> None:
     for wrong in ("disk0=4:0,disk1=4:0", "disk0=4:0/1,disk1=4:0", "disk0=32:0", "disk0=4:8", "disk0=4:0,disk0=5:0"):
         with pytest.raises(ValueError, match=r"."):
             Slots().parse(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("disk0_serial", "-"),  # which is none everywhere else
+        ("disk0_serial", "._-"),
+        ("disk0_eui64", "0" * 16),  # for which bhyve takes one of its own
+        ("disk0_sectorsize", "00512"),
+        ("disk0_sectorsize", "512/04096"),
+    ],
+)
+def test_what_a_disk_would_not_have_as_it_is_written_is_refused(name: str, text: str) -> None:
+    row = Guest.row(name)
+    assert row is not None
+    with pytest.raises(PropertyError, match=f"web1: {name}: .* is not possible; give "):
+        row.parse("web1", text, name)

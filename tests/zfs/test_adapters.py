@@ -9,7 +9,7 @@ from tests.zfs.machine.machine import ZfsMachine
 
 @pytest.mark.timeout(1800)
 def test_the_suite_passes_on_real_zfs(zfs_machine: ZfsMachine) -> None:
-    zfs_machine.done("zpool", "create", "-m", "none", "suite", zfs_machine.disk(0))
+    zfs_machine.make_pool("suite", zfs_machine.disk(0), "-m", "none")
     try:
         words = "-m pytest -q -rs -p no:cacheprovider -p no:hypothesispytest tests/zfs/suite -k".split()
         # Changes are made by zfs(8) in both adapters: here, where a process is dear, they are tried with one.

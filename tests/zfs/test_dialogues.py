@@ -1,6 +1,6 @@
 """Dialogues of tests/lab on real pools: played by tests/zfs/inside/dialogues.py in a ZFS machine, told here one by one.
 
-Those that ask most of ZFS, as a machine under emulation takes some minutes for each.
+The one that asks most of ZFS, as a machine under emulation takes some minutes for each.
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ import pytest
 from tests.zfs.conftest import MachineOf
 from tests.zfs.machine.image import Release
 
-CHOSEN: tuple[tuple[Release, str], ...] = (
-    ("2.3", "02-resources"),
-    ("2.3", "08-disks"),
-)
+CHOSEN: tuple[tuple[Release, str], ...] = (("2.3", "08-disks"),)
 LONGEST = 3000
 """Seconds for all dialogues of a release on a machine that does much else."""
 

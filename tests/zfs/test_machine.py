@@ -26,7 +26,7 @@ def test_a_machine_has_the_release_and_says_what_programs_say(zfs_machine: ZfsMa
 
 def test_a_power_cut_takes_what_was_in_memory_and_nothing_else(boot_machine: BootMachine) -> None:
     machine = boot_machine("2.3", "512M")
-    machine.done("zpool", "create", "tank", machine.disk(0))
+    machine.make_pool("tank", machine.disk(0))
     # Nothing is brought to the disk by itself meanwhile.
     machine.put("/sys/module/zfs/parameters/zfs_txg_timeout", b"1000")
     machine.put("/tank/kept", b"kept")

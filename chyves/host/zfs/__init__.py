@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Protocol
 
-from chyves.host.run import Runner
+from chyves.host.run import End, Runner
 
 Heed = Callable[[int], None]
 LONGEST = 1 << 16
@@ -65,6 +65,12 @@ class Zfs(Protocol):
 
         Mountpoints are inherited there; `properties` are set on it beside. When that fails, a part of it may be there.
         """
+
+    def send(self, snapshot: str, sink: End, heed: Heed = lambda _: None) -> None:
+        """Write a replica of a dataset with all below it, as it is in a snapshot, to a file that is open."""
+
+    def receive(self, source: End, name: str, heed: Heed = lambda _: None) -> None:
+        """Make a dataset of such a replica; mountpoints are inherited. When that fails, a part of it may be there."""
 
     def local(self, *names: str) -> dict[str, dict[str, str]]:
         """The properties that were set on datasets themselves, or came with them.

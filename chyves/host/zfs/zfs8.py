@@ -8,12 +8,12 @@ from __future__ import annotations
 import builtins
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from chyves.errors import ChyvesError, ProgramFailed
-from chyves.host.run import Runner
+from chyves.host.run import End, Runner
 from chyves.host.zfs import Heed, Zfs, portions
 
 POOL_COLUMNS = ("name", "size", "alloc", "free", "health")
@@ -43,9 +43,8 @@ class Zfs8(Zfs):
 
         several = portions(names) if names else ([],)
         rows = [row for some in several for row in _listed(columns, partial(ask, some=some))]
-        asked = frozenset(names)
-        for row in rows:
-            _within("zfs list", row["name"], asked)
+        if names:
+            _within("zfs list", (row["name"] for row in rows), names)
         return rows
 
     def get(self, name: str, property: str) -> str:
@@ -83,8 +82,13 @@ class Zfs8(Zfs):
     def replicate(
         self, snapshot: str, name: str, properties: Mapping[str, str] = {}, heed: Heed = lambda _: None
     ) -> None:
-        receive = ("zfs", "receive", "-x", "mountpoint", *_options(properties), name)
-        self.run.pipe(("zfs", "send", "-R", snapshot), receive, heed)
+        self.run.pipe(_send_all(snapshot), _receive_all(name, properties), heed)
+
+    def send(self, snapshot: str, sink: End, heed: Heed = lambda _: None) -> None:
+        self.run.pipe(_send_all(snapshot), sink, heed)
+
+    def receive(self, source: End, name: str, heed: Heed = lambda _: None) -> None:
+        self.run.pipe(source, _receive_all(name, {}), heed)
 
     def local(self, *names: str) -> dict[str, dict[str, str]]:
         words = ("zfs", "get", "-Hp", "-s", "local,received", "-o")
@@ -143,8 +147,7 @@ class Zfs8(Zfs):
         found = [rest for word, _, rest in lines if word == "destroy"]
         if any(word not in ("destroy", "reclaim") for word, _, _ in lines) or name not in found:
             raise _not_understood("zfs destroy -rnpv", answer)
-        for each in found:
-            _within("zfs destroy -rnpv", each, (name,))
+        _within("zfs destroy -rnpv", found, (name,))
         return found
 
     def destroy_all(self, name: str, expected: Collection[str]) -> None:
@@ -171,7 +174,7 @@ class Zfs8(Zfs):
         for each in found:
             if f"@{each.partition('@')[2]}" not in snapshots:
                 raise _not_understood("zfs destroy -rnpv", each)
-            _within("zfs destroy -rnpv", each, (dataset,))
+        _within("zfs destroy -rnpv", found, (dataset,))
         return found, int(sizes[0])
 
     def destroy_snapshots(self, dataset: str, snapshots: Sequence[str]) -> None:
@@ -204,6 +207,14 @@ def _take_back(failure: ProgramFailed, what: str, back: Callable[[], None]) -> N
         back()
     except ChyvesError as error:
         failure.add_note(f"could not {what}: {error}")
+
+
+def _send_all(snapshot: str) -> Sequence[str]:
+    return ("zfs", "send", "-R", snapshot)
+
+
+def _receive_all(name: str, properties: Mapping[str, str]) -> Sequence[str]:
+    return ("zfs", "receive", "-x", "mountpoint", *_options(properties), name)
 
 
 def _options(properties: Mapping[str, str]) -> Sequence[str]:
@@ -276,13 +287,13 @@ def _whole(name: str, property: str, value: str) -> str:
     return value
 
 
-def _within(command: str, found: str, names: Collection[str]) -> None:
-    """Refuse a dataset that was not asked for."""
-    above = re.split("[@#]", found, maxsplit=1)[0]
-    while names and found not in names and above not in names:
-        if not above:
-            raise _not_understood(command, found)
-        above = above.rpartition("/")[0]
+def _within(command: str, found: Iterable[str], names: Iterable[str]) -> None:
+    """Refuse datasets that were not asked for: neither of these nor below them."""
+    asked = frozenset(names)
+    below = tuple(f"{name}{mark}" for name in asked for mark in "/@#")
+    for each in found:
+        if each not in asked and not each.startswith(below):
+            raise _not_understood(command, each)
 
 
 def _not_understood(command: str, answer: str) -> ChyvesError:

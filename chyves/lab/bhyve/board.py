@@ -6,13 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from typing import TYPE_CHECKING
 
 from chyves.lab.bhyve.config import Config
 from chyves.lab.place import Lab
 
+if TYPE_CHECKING:
+    from chyves.lab.bhyve.ports import Port
+
 Spot = tuple[int, int, int]
 
 FIRST_FREE, LAST_FREE = 30, 1
+PC_OWN: tuple[Spot, ...] = ((0, 0, 0), (0, 31, 0))
+"""Where QEMU's q35 has host bridge and LPC; its machine of arm64 has the former alone."""
+ARM64_OWN: tuple[Spot, ...] = ((0, 0, 0),)
 
 
 class Broken(Exception):
@@ -44,7 +51,7 @@ class Board:
     `boot` maps media to their places in the boot order, where a loader decided that. `held` are descriptors
     that stay open as long as the guest runs, `passed` those that QEMU gets, `taps` the interfaces to be given back
     after it. `sata` are the media (None: an empty drive) on the ports of AHCI controllers, in their order. `viewers`
-    is where VNC clients connect.
+    is where VNC clients connect, and `ports` are those of its virtio-consoles. `cards` counts the network cards.
     """
 
     lab: Lab
@@ -58,9 +65,11 @@ class Board:
     held: list[int] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
     sata: list[Path | None] = field(default_factory=list)
+    cards: int = 0
     has_lpc: bool = False
     has_screen: bool = False
     viewers: socket | None = None
+    ports: list[Port] = field(default_factory=list)
     waits_for_viewer: bool = False
     uses_stdio: bool = False
 
@@ -79,26 +88,26 @@ class Board:
 
     def plan(self, builtin: Iterable[Spot], devices: Iterable[Spot]) -> None:
         """Decide which address each spot has in QEMU; `builtin` are devices that QEMU's machine has anyway."""
-        self.slots = Slots(list(builtin), list(devices))
+        self.slots = Slots(list(builtin), list(devices), ARM64_OWN if self.lab.is_arm64 else PC_OWN)
         for words in self.slots.bridges():
             self.add("-device", words)
 
 
 class Slots:
-    """bhyve's bus:slot:function as addresses of QEMU's q35 machine, which itself sits at 0:0 and 31:0.
+    """bhyve's bus:slot:function as addresses of QEMU's machine, which itself sits at its `own` ones.
 
-    Bus 0 keeps its numbers; a device at 0:0 or 31:0 moves to a free slot. Every other bus becomes a bridge on bus 0,
-    in the order of their numbers (firmware numbers them from 1). Where bhyve has a bridge or LPC as function 0
-    beside other functions, a device that does nothing stands there, else the guest would not see the others.
+    Bus 0 keeps its numbers; a device at slot 0 or at one of those moves to a free slot. Every other bus becomes a
+    bridge on bus 0, in the order of their numbers (firmware numbers them from 1). Where bhyve has a bridge or LPC as
+    function 0 beside other functions, a device that does nothing stands there, else the guest would not see the others.
     """
 
-    def __init__(self, builtin: list[Spot], devices: list[Spot]) -> None:
+    def __init__(self, builtin: list[Spot], devices: list[Spot], own: tuple[Spot, ...]) -> None:
         self._several = {spot[:2] for spot in (*builtin, *devices) if spot[2]}
-        self._moved = {spot for spot in devices if spot[0] == 0 and (spot[1] == 0 or spot[1:] == (31, 0))}
+        self._moved = {spot for spot in devices if spot[:2] == (0, 0) or spot in own}
         self._free = [
             slot for slot in range(FIRST_FREE, LAST_FREE - 1, -1) if not any(spot[:2] == (0, slot) for spot in devices)
         ]
-        self._standing = [s for s in builtin if s[2] == 0 and s[:2] in self._several and s[:2] not in ((0, 0), (0, 31))]
+        self._standing = [s for s in builtin if s[2] == 0 and s[:2] in self._several and s not in own]
         self._buses = sorted({spot[0] for spot in (*devices, *self._standing)} - {0})
 
     def bridges(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from chyves.lab.bhyve import values
+from chyves.lab.bhyve import arm64, values
 from chyves.lab.bhyve.config import Config
 from chyves.lab.bhyve.ends import End, Stop, fatal, perror
 from chyves.lab.bhyve.getopt import BadOption, Options
@@ -20,6 +20,7 @@ LETTERS = {
     "13.2": "aehuwxACDHIPSWYk:o:p:G:c:s:m:l:K:U:",
     "14.3": "aehuwxACDHIPSWYk:f:o:p:G:c:s:m:l:K:U:",
     "15.0": "aehuwxACDHIMPSWYk:f:o:p:G:c:s:m:n:l:K:U:",
+    "15.1": "aehuwxACDHIMPSWYk:f:o:p:G:c:s:m:n:l:K:U:",
 }
 
 # Options without argument that write one variable.
@@ -53,6 +54,7 @@ USAGE = {
     "n": ("id=n,size=s,cpus=list[,domain_policy=p]", "NUMA domain"),
     "o": ("var=value", "set a configuration variable"),
     "p": ("vcpu:hostcpu", "pin a virtual CPU"),
+    "r": ("file", "path to checkpoint file"),
     "s": ("<slot,driver,configinfo>", "PCI slot"),
     "U": ("uuid", "UUID of the guest"),
     "A": ("", "create ACPI tables"),
@@ -76,11 +78,11 @@ USAGE = {
 def read(lab: Lab, argv: list[str]) -> Config:
     """The configuration tree that a command line means; raises Stop for its mistakes, for help and usage."""
     config = Config()
-    for name, value in (("acpi_tables", "false"), ("memory.size", "256M"), ("x86.strictmsr", "true")):
-        config.set(name, value)
-    if release(lab.release).number >= (15, 0):
-        config.set("acpi_tables", "true")
-    options = Options(argv, LETTERS[lab.release])
+    config.set("acpi_tables", "true" if release(lab.release).number >= (15, 0) and not lab.is_arm64 else "false")
+    config.set("memory.size", "256M")
+    if not lab.is_arm64:
+        config.set("x86.strictmsr", "true")
+    options = Options(argv, arm64.LETTERS if lab.is_arm64 else LETTERS[lab.release])
     try:
         for letter, value in options:
             _apply(lab, config, letter, value)
@@ -96,6 +98,8 @@ def read(lab: Lab, argv: list[str]) -> Config:
 
 
 def _apply(lab: Lab, config: Config, letter: str, value: str) -> None:
+    if lab.is_arm64 and letter in arm64.NOT_HEEDED:
+        _usage(lab, End.POWEROFF)
     if letter in SWITCHES:
         config.set(*SWITCHES[letter])
     elif letter in VALUED:
@@ -108,7 +112,7 @@ def _apply(lab: Lab, config: Config, letter: str, value: str) -> None:
 
 def _usage(lab: Lab, status: int, before: str = "") -> NoReturn:
     """The usage names every letter of the release, so that a manager can ask what this bhyve can do."""
-    letters = LETTERS[lab.release]
+    letters = arm64.TOLD if lab.is_arm64 else LETTERS[lab.release]
     switches = "".join(sorted(letter for letter in USAGE if letter in letters and not USAGE[letter][0]))
     lines = [f"Usage: bhyve [-{switches}]"]
     here = [(letter, *USAGE[letter]) for letter in USAGE if letter in letters]
@@ -119,7 +123,7 @@ def _usage(lab: Lab, status: int, before: str = "") -> NoReturn:
 
 
 def _slot(lab: Lab, config: Config, value: str) -> None:
-    known = emulations(lab.release)
+    known = emulations(lab)
     _help(value, known)
     add_slot(config, value, known)
 
@@ -162,7 +166,9 @@ def _firmware_item(_: Lab, config: Config, value: str) -> None:
     kind, equals, text = data.partition("=")
     if not name or kind not in ("string", "file") or not equals:
         fatal(f"invalid fwcfg item '{value}'", End.USAGE)
-    config.set(f"fwcfg.{name.replace('.', '/')}.{kind}", text)
+    number = len(items.names()) if (items := config.node("fwcfg")) else 0
+    config.set(f"fwcfg.{number}.name", name)
+    config.set(f"fwcfg.{number}.{kind}", text)
 
 
 def _write(variable: str) -> Callable[[Lab, Config, str], None]:

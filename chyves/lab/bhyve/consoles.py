@@ -1,18 +1,31 @@
-"""Serial ports: the LPC bridge's com1 to com4 and the PCI uart, over a terminal, stdio or TCP (section 1.8)."""
+"""Serial ports over a terminal, stdio or TCP: com1 to com4 of LPC, arm64's console, the PCI uart (section 1.8)."""
 
 from __future__ import annotations
 
 import os
 import re
+import socket
 
 from chyves.lab import nmdm
-from chyves.lab.bhyve.board import Board, Broken, Spot, quoted
+from chyves.lab.bhyve.board import Board, Broken, Spot
 from chyves.lab.bhyve.config import Config
-from chyves.lab.bhyve.ends import strerror
+from chyves.lab.bhyve.ends import End, Stop, strerror
 from chyves.lab.bhyve.lpc import lpc_devices
 from chyves.lab.releases import release
 
 TCP_SINCE = (14, 2)
+
+
+def pl011(board: Board) -> None:
+    """Connect the serial line of an arm64 guest (bhyverun_machdep.c of aarch64); raises Stop where it cannot be."""
+    path = board.config.get("console")
+    if path is None:
+        return
+    try:
+        words = _backend(board, "console", path)
+    except (OSError, ValueError):
+        raise Stop(End.ERROR, f"Unable to initialize backend '{path}' for mmio uart") from None
+    board.add("-chardev", words, "-serial", "chardev:console")
 
 
 def com_ports(board: Board) -> None:
@@ -50,11 +63,22 @@ def _backend(board: Board, name: str, path: str) -> str:
         return f"stdio,id={name},signal=off"
     remote = re.fullmatch(r"tcp=(.+):(\d+)", path)
     if remote and release(board.lab.release).number >= TCP_SINCE:
-        return f"socket,id={name},host={quoted(remote[1].strip('[]'))},port={remote[2]},server=on,wait=off"
+        return f"socket,id={name},fd={listen(board, remote[1].strip('[]'), int(remote[2]))},server=on,wait=off"
     terminal = _terminal(board, path)
     board.held.append(terminal)
     board.consoles[name] = terminal
     return f"serial,id={name},path={os.ttyname(terminal)}"
+
+
+def listen(board: Board, address: str, port: int) -> int:
+    """A descriptor that QEMU, which may be in another network, takes clients from; raises OSError."""
+    family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(1)
+        board.passed.append(listener.detach())
+    return board.passed[-1]
 
 
 def _terminal(board: Board, path: str) -> int:

@@ -9,16 +9,26 @@ from collections.abc import Callable
 from errno import EBUSY, EINVAL
 
 from chyves.errors import ChyvesError
-from chyves.lab.bhyve import consoles, disks
+from chyves.lab.bhyve import arm64, consoles, disks, peripherals
 from chyves.lab.bhyve.board import Board, Broken, Spot
 from chyves.lab.bhyve.config import Config
 from chyves.lab.bhyve.ends import End, Stop, fatal, strerror
 from chyves.lab.bhyve.firmware import load_rom
+from chyves.lab.bhyve.passthru import passthru
+from chyves.lab.bhyve.ports import virtio_console
 from chyves.lab.bhyve.screen import fbuf
+from chyves.lab.bhyve.slirp import open_slirp
 from chyves.lab.bhyve.slots import ALIASES, BUSES, FUNCTIONS, SLOTS, emulations
 from chyves.lab.releases import release
 
-NOT_CARRIED = ("virtio-9p", "virtio-scsi", "virtio-console", "virtio-input", "hda")
+NOT_CARRIED = ("virtio-input",)
+BACKENDS = {
+    **dict.fromkeys(("tap", "vmnet", "vale", "netmap:"), (10, 0)),
+    "netgraph": (13, 0),
+    "slirp": (15, 0),
+}
+"""Beginnings of the names of network backends, and the release that has them first."""
+NO_BACKENDS = ("netgraph", "netmap:")
 BUILT_IN = ("hostbridge", "amd_hostbridge", "lpc")
 INVALID = strerror(EINVAL)
 PORT = re.compile(r"vale[0-9A-Za-z_]+:[0-9A-Za-z_]+")
@@ -28,7 +38,9 @@ PORT_LENGTH = 15
 def initialise(board: Board) -> None:
     """Initialise every device, bus by bus and slot by slot; raises Stop (4) with bhyve's words for what is wrong."""
     try:
-        if release(board.lab.release).number >= (15, 0):
+        if board.lab.is_arm64:
+            arm64.platform(board)
+        elif release(board.lab.release).number >= (15, 0):
             load_rom(board)
         found = list(_devices(board))
         built_in = [spot for spot, emulation, _ in found if emulation in BUILT_IN]
@@ -36,12 +48,14 @@ def initialise(board: Board) -> None:
         for spot, emulation, node in found:
             _initialise_one(board, spot, emulation, node)
     except Broken as error:
-        raise Stop(End.ERROR, f"{error.text}\nDevice emulation initialization error: {error.why}") from None
+        raise Stop(
+            End.ERROR, "\n".join(filter(None, (error.text, f"Device emulation initialization error: {error.why}")))
+        ) from None
 
 
 def _devices(board: Board) -> list[tuple[Spot, str, Config]]:
     """Every spot that has a node, in order, with its emulation."""
-    known = emulations(board.lab.release)
+    known = emulations(board.lab)
     found = []
     spots = ((bus, slot, function) for bus in range(BUSES) for slot in range(SLOTS) for function in range(FUNCTIONS))
     pci = board.config.node("pci")
@@ -85,30 +99,40 @@ def _lpc(board: Board, _: Config, spot: Spot) -> None:
 def _network(model: str) -> Callable[[Board, Config, Spot], None]:
     def nic(board: Board, node: Config, spot: Spot) -> None:
         name = node.get("backend")
-        unit = len(board.taps)
+        unit = board.cards
+        board.cards += 1
         properties = [] if name is None else [f"netdev=net{unit}"]
         properties += [f"mac={_mac(board, node, spot)}", "romfile="]
         if model == "virtio-net-pci":
             properties += _mtu(node)
         if name is not None:
-            (_open_port if name.startswith("vale") else _open_tap)(board, name, unit)
+            _connect(board, node, name, unit)
         board.device(model, spot, *properties)
 
     return nic
 
 
-def _open_tap(board: Board, name: str, unit: int) -> None:
-    if name.startswith(("netgraph", "netmap:", "slirp", "ngd")):
-        fatal(f"{name}: the lab has no such network backend; give the guest a tap")
-    if not name.startswith(("tap", "vmnet")):
+def _connect(board: Board, node: Config, name: str, unit: int) -> None:
+    """Open the backend of a card; raises Broken for one that this release does not have."""
+    since = next((since for prefix, since in BACKENDS.items() if name.startswith(prefix)), None)
+    if since is None or release(board.lab.release).number < since:
         raise Broken(f"{name}: unknown network backend", INVALID)
+    if name.startswith(NO_BACKENDS):
+        fatal(f"{name}: the lab has no such network backend; give the guest a tap")
+    if name.startswith("slirp"):
+        open_slirp(board, node, unit)
+    else:
+        (_open_port if name.startswith("vale") else _open_tap)(board, name, unit)
+
+
+def _open_tap(board: Board, name: str, unit: int) -> None:
     from chyves.lab import network
 
     if name in board.taps:
         raise Broken(f"open of tap device /dev/{name} failed: {strerror(EBUSY)}", strerror(EBUSY))
     try:
-        board.add(*network.attach(board.lab, name, unit, os.getpid()))
-    except ChyvesError as error:
+        board.add(*network.attach(board.lab, name, unit, os.getpid(), board.passed))
+    except (ChyvesError, OSError) as error:
         raise Broken(f"open of tap device /dev/{name} failed: {error}", strerror(EBUSY)) from None
     board.taps.append(name)
 
@@ -152,45 +176,22 @@ def _mtu(node: Config) -> list[str]:
     return [f"host_mtu={given}"]
 
 
-def _random(board: Board, _: Config, spot: Spot) -> None:
-    board.device("virtio-rng-pci", spot)
-
-
-def _xhci(board: Board, node: Config, spot: Spot) -> None:
-    name = f"xhci{board.number}"
-    board.device("qemu-xhci", spot, f"id={name}")
-    slots = node.node("slot")
-    for slot in slots.names() if slots else ():
-        kind = node.get(f"slot.{slot}.device")
-        if kind != "tablet":
-            raise Broken(f'xhci: slot {slot}: unknown device "{kind}"', INVALID)
-        board.add("-device", f"usb-tablet,bus={name}.0")
-
-
-def _passthru(board: Board, node: Config, spot: Spot) -> None:
-    if not board.config.flag("memory.wired"):
-        raise Broken("passthru requires guest memory to be wired", INVALID)
-    fatal(f"passthru at {':'.join(map(str, spot))}: the lab has no devices to pass through; take it off this guest")
-
-
-def check_tpm(board: Board) -> None:
-    """A TPM is one of the things that the lab cannot give a guest."""
-    if board.config.node("tpm") is not None:
-        fatal("tpm: the lab has no such device; take it off this guest")
-
-
 DEVICES: dict[str, Callable[[Board, Config, Spot], None]] = {
     "hostbridge": _nothing,
     "amd_hostbridge": _nothing,
     "lpc": _lpc,
     "virtio-blk": disks.virtio_blk,
     "nvme": disks.nvme,
+    "virtio-scsi": disks.virtio_scsi,
     "ahci": disks.ahci,
     "virtio-net": _network("virtio-net-pci"),
     "e1000": _network("e1000"),
-    "virtio-rnd": _random,
+    "virtio-9p": peripherals.virtio_9p,
+    "virtio-rnd": peripherals.virtio_rnd,
+    "hda": peripherals.hda,
+    "virtio-console": virtio_console,
     "uart": consoles.uart,
-    "xhci": _xhci,
+    "xhci": peripherals.xhci,
     "fbuf": fbuf,
-    "passthru": _passthru,
+    "passthru": passthru,
 }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
+from errno import EACCES, ENOENT
 from pathlib import Path
 
 from chyves.lab.bhyve.board import Board, Broken, Disk, Spot, quoted
 from chyves.lab.bhyve.config import Config
 from chyves.lab.bhyve.ends import strerror
 from chyves.lab.bhyve.values import c_integer
+from chyves.lab.releases import release
 
+SERIAL_LENGTH = 20
+NVME_BLOCK, CRC16 = 0x589CFC200000, 0xA001
 AHCI_PORTS = 6
 """Ports of one AHCI controller in QEMU; bhyve has up to 32, so more controllers follow."""
 
@@ -73,17 +78,21 @@ def _sector_sizes(node: Config) -> tuple[str, ...]:
 
 def _boot_place(board: Board, node: Config, path: Path) -> tuple[str, ...]:
     """A place in the boot order: the one that a loader chose, for the first disk of this medium; else `bootindex=`."""
-    if board.boot is None:
-        place = c_integer(node.get("bootindex") or "")
-    else:
-        place = board.boot.pop(path, None)
+    place = _boot_index(board, node) if board.boot is None else board.boot.pop(path, None)
     return () if place is None else (f"bootindex={place}",)
+
+
+def _boot_index(board: Board, node: Config) -> int | None:
+    """`bootindex=` (14.0), of which the firmware is told by fw_cfg of QEMU's kind alone."""
+    if release(board.lab.release).number < (14, 0) or board.config.get("lpc.fwcfg") != "qemu":
+        return None
+    return c_integer(node.get("bootindex") or "")
 
 
 def virtio_blk(board: Board, node: Config, spot: Spot) -> None:
     """A paravirtual disk."""
     drive = open_drive(board, node, "hd")
-    board.device("virtio-blk-pci", spot, *drive.properties, *_serial(node))
+    board.device("virtio-blk-pci", spot, *drive.properties, _serial(node))
 
 
 def nvme(board: Board, node: Config, spot: Spot) -> None:
@@ -92,17 +101,65 @@ def nvme(board: Board, node: Config, spot: Spot) -> None:
         value = node.get(name)
         if value is not None and (c_integer(value) or 0) <= 0:
             raise Broken(f"nvme: Invalid {name} option {value}", strerror(22))
-    properties = _serial(node) or (f"serial=NVME-{spot[1]}-{spot[2]}",)
+    controller = f"nvme{board.number}"
+    given = node.get("ser")
+    serial = f"NVME-{spot[1]}-{spot[2]}" if given is None else given[:SERIAL_LENGTH]
+    board.device("nvme", spot, f"id={controller}", f"serial={quoted(serial)}")
+    drive = _nvme_drive(board, node)
+    words = ("nvme-ns", f"bus={controller}", "nsid=1", *drive, f"eui64=0x{_eui64(board, node, spot):016x}")
+    board.add("-device", ",".join(words))
+
+
+def _nvme_drive(board: Board, node: Config) -> tuple[str, ...]:
+    """The disk behind a namespace, or so much memory that is empty."""
     ram = node.get("ram")
     if ram is None:
-        board.device("nvme", spot, *open_drive(board, node, "hd").properties, *properties)
-        return
+        return open_drive(board, node, "hd").properties
     size = c_integer(ram) or 0
     if size <= 0:
         raise Broken("nvme: Unable to allocate RAM", strerror(22))
     name = f"ram{board.number}"
     board.add("-drive", f"if=none,id={name},driver=null-co,size={size}M,read-zeroes=on")
-    board.device("nvme", spot, f"drive={name}", *properties)
+    return (f"drive={name}",)
+
+
+def _eui64(board: Board, node: Config, spot: Spot) -> int:
+    """The number of a namespace: what is given with its bytes turned round, else one made of the guest's name.
+
+    pci_nvme.c: htobe64() of the option is encoded as big-endian once more; without one the FreeBSD Foundation's block
+    for NVMe, the CRC-16 of name, bus, slot and function, and the namespace's number.
+    """
+    given = node.get("eui64")
+    number = None if given is None else c_integer(given)
+    if number:
+        return int.from_bytes((number % (1 << 64)).to_bytes(8, "little"), "big")
+    return (NVME_BLOCK | checksum(board.name + "".join(map(str, spot)))) << 16 | 1
+
+
+def checksum(text: str) -> int:
+    """The CRC-16 (ARC) of a text."""
+    found = 0
+    for byte in text.encode():
+        found ^= byte
+        for _ in range(8):
+            found = found >> 1 ^ CRC16 * (found & 1)
+    return found
+
+
+def virtio_scsi(board: Board, node: Config, spot: Spot) -> None:
+    """A SCSI controller, behind which is what a port of ctl(4) shows (up to 15; main has several by `target=`).
+
+    The lab has no ctl(4): what /dev/cam/ctlPP.VP leads to, such as a volume, is LUN 0 of the port.
+    """
+    given = node.get("dev") or "/dev/cam/ctl"
+    path = board.lab.inside(given)
+    if not os.access(path, os.R_OK | os.W_OK):
+        why = strerror(EACCES if path.exists() else ENOENT)
+        raise Broken(f"bhyve: cannot open {given}: {why}", why)
+    controller = f"scsi{board.number}"
+    board.device("virtio-scsi-pci", spot, f"id={controller}")
+    node.set("path", given)
+    board.add("-device", ",".join(("scsi-hd", f"bus={controller}.0", *open_drive(board, node, "hd").properties)))
 
 
 def ahci(board: Board, node: Config, spot: Spot) -> None:
@@ -129,13 +186,15 @@ def _port(board: Board, node: Config, bus: str) -> None:
         # QEMU has no read-only ATA disk: what the guest writes goes into a file of its own that is then forgotten.
         board.words[-1] = board.words[-1].replace(",readonly=on", ",snapshot=on")
     board.sata.append(board.disks[-1].path if drive.id else None)
-    words = (f"ide-{kind}", bus, *properties, *_serial(node), *_model(node))
+    words = (f"ide-{kind}", bus, *properties, _serial(node), *_model(node))
     board.add("-device", ",".join(words))
 
 
-def _serial(node: Config) -> tuple[str, ...]:
-    serial = node.get("ser")
-    return () if serial is None else (f"serial={quoted(serial[:20])}",)
+def _serial(node: Config) -> str:
+    """The serial number given (`ser=`); else the one that bhyve makes of the path."""
+    digest = hashlib.md5((node.get("path") or "").encode(), usedforsecurity=False).hexdigest().upper()
+    made = "-".join(("BHYVE", digest[:4], digest[4:8], digest[8:12]))
+    return f"serial={quoted((node.get('ser') or made)[:SERIAL_LENGTH])}"
 
 
 def _model(node: Config) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ import sys
 import termios
 from typing import Any, NoReturn
 
-from chyves.lab import network
 from chyves.lab.bhyve.board import Board
 from chyves.lab.bhyve.ends import End, fatal
 
@@ -37,9 +36,12 @@ class QemuGuest:
     def __init__(self, board: Board, qemu: str, words: list[str]) -> None:
         self._monitor_mode = board.config.flag("monitor")
         self._viewers = board.viewers
+        self._ports = board.ports
         self._viewer_awaited = board.waits_for_viewer
+        self._debugger_awaited = board.config.flag("gdb.wait") and board.config.get("gdb.port") is not None
         # With -H the kernel sees every HLT, and ends a guest whose processors all wait with interrupts off.
-        self._looks_for_halt = board.config.flag("x86.vmexit_on_hlt")
+        self._looks_for_halt = board.config.flag("x86.vmexit_on_hlt") and not board.lab.is_arm64
+        self._has_power_button = not board.lab.is_arm64
         self._looked_halted = False
         self._number = 0
         self._reason: str | None = None
@@ -53,8 +55,9 @@ class QemuGuest:
 
     @property
     def descriptors(self) -> list[int]:
-        """QEMU's monitor, and the place where VNC clients connect."""
-        return [self._socket.fileno(), *([self._viewers.fileno()] if self._viewers else [])]
+        """QEMU's monitor, and the places where VNC clients connect, and clients of virtio-console."""
+        ports = [port.listener.fileno() for port in self._ports]
+        return [self._socket.fileno(), *([self._viewers.fileno()] if self._viewers else []), *ports]
 
     @property
     def patience(self) -> float | None:
@@ -68,14 +71,12 @@ class QemuGuest:
         argv = [*words, "-d", "cpu_reset", "-D", f"/proc/self/fd/{self._log}"]
         argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
         argv += [] if self._monitor_mode else ["-no-reboot"]
-        argv += ["-S"] if self._viewer_awaited else []
+        argv += ["-S"] if self._viewer_awaited or self._debugger_awaited else []
         prctl = ctypes.CDLL(None).prctl
         parent = os.getpid()
         self._child = os.fork()
         if self._child == 0:
             try:
-                network.enter(board.lab)
-                # After entering: a change of credentials takes the setting back.
                 prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 if os.getppid() == parent:
                     keep = {theirs.fileno(), self._log, *board.passed}
@@ -92,6 +93,9 @@ class QemuGuest:
         ready, _, _ = select.select(self.descriptors, [], [], 0)
         if self._viewers and self._viewers.fileno() in ready:
             self._hand_over_viewer(self._viewers)
+        for port in self._ports:
+            if port.listener.fileno() in ready:
+                self._hand_over(port.listener, "client", port.id)
         if self._ended is None and self._socket.fileno() in ready:
             self._read()
         if self._ended == End.ERROR:
@@ -100,16 +104,23 @@ class QemuGuest:
 
     def _hand_over_viewer(self, listener: socket.socket) -> None:
         """Give QEMU the connection of a VNC client; a guest that waits for one begins now."""
-        viewer, _ = listener.accept()
-        with viewer:
-            self._command("getfd", {"fdname": "viewer"}, viewer.fileno())
-        self._command("add_client", {"protocol": "vnc", "fdname": "viewer"})
+        self._hand_over(listener, "viewer", "vnc")
         if self._viewer_awaited:
             self._viewer_awaited = False
-            self._command("cont")
+            if not self._debugger_awaited:
+                self._command("cont")
+
+    def _hand_over(self, listener: socket.socket, name: str, whose: str) -> None:
+        """Give QEMU the connection of a client; where it has one already (virtio-console), it closes this one."""
+        client, _ = listener.accept()
+        with client:
+            self._command("getfd", {"fdname": name}, client.fileno())
+        self._command("add_client", {"protocol": whose, "fdname": name})
 
     def press_power_button(self) -> bool:
-        """Press the button where the guest's system has switched ACPI on (bit SCI_EN of PM1_CNT)."""
+        """Press the button where the guest's system has switched ACPI on (bit SCI_EN of PM1_CNT); arm64 has none."""
+        if not self._has_power_button:
+            return False
         answer = re.search(r"0x([0-9a-fA-F]+)\s*$", str(self._monitor(PM1_CONTROL)))
         if not answer or not int(answer[1], 16) & ACPI_IS_ON:
             return False

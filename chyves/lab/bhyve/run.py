@@ -6,13 +6,14 @@ import os
 import re
 
 from chyves.lab import vmm
-from chyves.lab.bhyve import command_line, values
+from chyves.lab.bhyve import command_line, tpm, values
 from chyves.lab.bhyve.board import Board
 from chyves.lab.bhyve.config import Config
-from chyves.lab.bhyve.devices import check_tpm, initialise
+from chyves.lab.bhyve.devices import initialise
 from chyves.lab.bhyve.ends import End, Stop, fatal, perror
 from chyves.lab.bhyve.firmware import rom_of
-from chyves.lab.bhyve.hollow import HollowGuest
+from chyves.lab.bhyve.hollow import HollowGuest, is_hollow
+from chyves.lab.bhyve.layout import debugger_words
 from chyves.lab.bhyve.life import Guest, die_of, live
 from chyves.lab.bhyve.loaders import boot_order, loader_words
 from chyves.lab.bhyve.machine import PACKAGE, QEMU, machine_words, qemu_path
@@ -22,7 +23,6 @@ from chyves.lab.kernel import Kernel
 from chyves.lab.place import Lab
 from chyves.lab.releases import release
 
-HOLLOW = "CHYVES_LAB_GUEST"
 UNLIMITED_SINCE = (13, 2)
 MOST_CPUS = 16
 ABORT = 6
@@ -101,9 +101,10 @@ def _set_up_memory(machine: vmm.Open, size: int) -> None:
 
 
 def _live(board: Board, machine: vmm.Open, orders: int, topology: values.Topology) -> int:
-    check_tpm(board)
     initialise(board)
+    tpm.connect(board)
     _check_uuid(board.config)
+    board.add(*debugger_words(board))
     guest = _guest(board, machine.known, topology)
     # What a loader loaded is used up: the next start needs the loader again.
     machine.known.loaded = {}
@@ -119,11 +120,12 @@ def _live(board: Board, machine: vmm.Open, orders: int, topology: values.Topolog
 
 
 def _guest(board: Board, known: vmm.Machine, topology: values.Topology) -> Guest:
-    if os.environ.get(HOLLOW) == "hollow":
+    if is_hollow():
         return HollowGuest(board)
-    qemu = qemu_path()
+    machine = board.lab.machine
+    qemu = qemu_path(machine)
     if qemu is None:
-        fatal(f"the lab runs guests in {QEMU}, which is not there; install the package {PACKAGE}")
+        fatal(f"the lab runs guests in {QEMU[machine]}, which is not there; install the package {PACKAGE[machine]}")
     from chyves.lab.bhyve.qemu import QemuGuest
 
     words = machine_words(board, known.memory or 0, topology) + board.words

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from chyves.lab.bhyve import arm64
 from chyves.lab.bhyve.config import Config
 from chyves.lab.bhyve.ends import End, Stop, fatal
+from chyves.lab.place import Lab
 from chyves.lab.releases import release
 
 # Every emulation and the first release that has it.
@@ -36,9 +38,11 @@ ALIASES = {"ahci-hd": "ahci", "ahci-cd": "ahci"}
 BUSES, SLOTS, FUNCTIONS, PORTS = 256, 32, 8, 32
 
 
-def emulations(name: str) -> list[str]:
-    """What `bhyve -s help` lists in a release."""
-    return [emulation for emulation, since in EMULATIONS.items() if since <= release(name).number]
+def emulations(lab: Lab) -> list[str]:
+    """What `bhyve -s help` lists on a host."""
+    missing = arm64.WITHOUT if lab.is_arm64 else ()
+    number = release(lab.release).number
+    return [emulation for emulation, since in EMULATIONS.items() if since <= number and emulation not in missing]
 
 
 def place(text: str) -> tuple[int, int, int] | None:
@@ -126,6 +130,40 @@ def _ahci(node: Config, conf: str) -> None:
             _plain(node.make(f"port.{port}"), item)
 
 
+def _console(node: Config, conf: str) -> None:
+    """`NAME=/path.sock[,...]`: ports from 0, each with its name and its path."""
+    for port, item in enumerate(conf.split(",")):
+        name, equals, path = item.partition("=")
+        if not equals:
+            raise Stop(End.ERROR, f"vtcon: port {name} requires a path")
+        node.set(f"port.{port}.name", name)
+        node.set(f"port.{port}.path", path)
+
+
+def _share(node: Config, conf: str) -> None:
+    """`NAME=/path[,ro]`."""
+    for item in conf.split(","):
+        name, equals, path = item.partition("=")
+        if equals and node.get("sharename") is not None:
+            raise Stop(End.ERROR, "virtio-9p: more than one share name given")
+        if equals:
+            node.set("sharename", name)
+            node.set("path", path)
+        else:
+            node.set(name, "true")
+
+
+def _scsi(node: Config, conf: str) -> None:
+    """A device of ctl(4) first, which may be absent."""
+    first, comma, more = conf.partition(",")
+    if "=" in first or not first:
+        _plain(node, conf)
+        return
+    node.set("dev", first)
+    if comma:
+        _plain(node, more)
+
+
 def _one_port(kind: str) -> Callable[[Config, str], None]:
     def read(node: Config, conf: str) -> None:
         path, comma, more = conf.partition(",")
@@ -145,13 +183,6 @@ def _port(node: Config, port: int, kind: str, path: str) -> None:
 
 def _uart(node: Config, conf: str) -> None:
     node.set("path", conf)
-
-
-def _fbuf(node: Config, conf: str) -> None:
-    _plain(node, conf)
-    old = node.get("tcp")
-    if old is not None:
-        node.set("rfb", old)
 
 
 def _xhci(node: Config, conf: str) -> None:
@@ -177,7 +208,9 @@ def _passthru(node: Config, conf: str) -> None:
 READERS: dict[str, Callable[[Config, str], None]] = {
     "virtio-blk": _path_first,
     "virtio-input": _path_first,
-    "virtio-scsi": _plain,
+    "virtio-scsi": _scsi,
+    "virtio-console": _console,
+    "virtio-9p": _share,
     "nvme": _nvme,
     "virtio-net": _network,
     "e1000": _network,
@@ -185,7 +218,6 @@ READERS: dict[str, Callable[[Config, str], None]] = {
     "ahci-hd": _one_port("hd"),
     "ahci-cd": _one_port("cd"),
     "uart": _uart,
-    "fbuf": _fbuf,
     "xhci": _xhci,
     "passthru": _passthru,
 }

@@ -8,9 +8,10 @@ from chyves.lab.network.interfaces import changing
 from chyves.lab.place import Lab
 
 
-def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
+def attach(lab: Lab, interface: str, unit: int, pid: int, passed: list[int] | None = None) -> list[str]:
     """Open a tap for a process and return QEMU's words for it (`-netdev ...,id=net{unit}`).
 
+    A real tap is in the lab's network, where QEMU is not: its descriptor is added to `passed`, to be handed to QEMU.
     Raises ChyvesError when there is no such tap, and Busy when another living process has it open.
     """
     with changing(lab) as interfaces:
@@ -27,7 +28,10 @@ def attach(lab: Lab, interface: str, unit: int, pid: int) -> list[str]:
     from chyves.lab.network import namespace, switch
 
     if namespace.wanted(lab):
-        return ["-netdev", f"tap,id=net{unit},ifname={tap.name},script=no,downscript=no"]
+        if passed is None:
+            return ["-netdev", f"tap,id=net{unit},ifname={tap.name},script=no,downscript=no"]
+        passed.append(namespace.open_tap(lab, tap.name))
+        return ["-netdev", f"tap,id=net{unit},fd={passed[-1]}"]
     switch.start(lab)
     return switch.words(lab, tap, unit)
 
@@ -53,14 +57,3 @@ def release(lab: Lab, interface: str, pid: int) -> None:
         tap = interfaces.known.get(interface) if ":" in interface else interfaces.by_device(interface)
         if tap is not None and tap.opener == pid:
             interfaces.end_of_opener(tap)
-
-
-def enter(lab: Lab) -> None:
-    """Join the lab's network, in the process that is about to become QEMU; raises OSError.
-
-    A lab whose interfaces are kept as state only has none.
-    """
-    from chyves.lab.network import namespace
-
-    if namespace.wanted(lab):
-        namespace.join(lab)

@@ -14,7 +14,10 @@ VALE = "vale"
 
 @dataclass
 class Interface:
-    """One interface; `device` is the name that its driver gave it, which a renamed one keeps in /dev."""
+    """One interface; `device` is the name that its driver gave it, which a renamed one keeps in /dev.
+
+    `untagged` and `tagged` are the VLANs of a member of a bridge, as ifconfig shows them.
+    """
 
     name: str
     device: str
@@ -28,6 +31,8 @@ class Interface:
     addresses: list[str] = field(default_factory=list)
     bridge: str | None = None
     member_flags: list[str] = field(default_factory=list)
+    untagged: int = 0
+    tagged: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     vlan: int = 0
@@ -45,6 +50,10 @@ class Interface:
     def opened_by(self) -> int:
         """The process that holds the device of a tap open, or 0."""
         return self.opener if self.opener and started(self.opener) == self.opener_started else 0
+
+    def leave(self) -> None:
+        """Be a member of no bridge any more, and so in no VLAN."""
+        self.bridge, self.untagged, self.tagged = None, 0, ""
 
     def opened(self, pid: int) -> None:
         """Note that a process holds the device."""

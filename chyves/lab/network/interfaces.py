@@ -61,7 +61,7 @@ class Interfaces:
         del self.known[interface.name]
         for other in list(self):
             if other.bridge == interface.name:
-                other.bridge = None
+                other.leave()
             if other.parent == interface.name:
                 other.parent, other.vlan = None, 0
 

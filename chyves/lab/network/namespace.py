@@ -2,7 +2,8 @@
 
 A lab that root makes where there is /dev/net/tun has such a namespace, pinned to `state/netns` and so gone with the
 lab: `nsenter --net=LAB/state/netns` enters it. It is made again after the machine was started anew. What ifconfig keeps
-is the truth; after each change of it, the differences are carried out with ip(8).
+is the truth; after each change of it, the differences are carried out with ip(8). VLANs of bridges are not: there the
+bridges of Linux carry all, as many machines have none that filter.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.place import Lab
 
 CLONE_NEWNET = 0x40000000
+TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 0x2, 0x1000, 0x4000
 PROGRAMS = ("ip", "nsenter", "unshare", "umount")
 VLAN_TRIAL = ["link add link lo name vlan0 type vlan id 1", "link delete vlan0"]
 
@@ -90,14 +92,37 @@ def ensure(lab: Lab) -> bool:
     return True
 
 
+def open_tap(lab: Lab, name: str) -> int:
+    """Open a tap in the namespace, for QEMU to be given, which then need not be there itself; raises OSError."""
+    import fcntl
+    import struct
+
+    with Path("/proc/thread-self/ns/net").open() as before:
+        join(lab)
+        try:
+            tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)  # which stays in the namespace of this moment
+        finally:
+            _enter(before.fileno())
+    try:
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    except OSError:
+        os.close(tap)
+        raise
+    return tap
+
+
 def join(lab: Lab) -> None:
     """Move this process into the namespace; raises OSError."""
+    with place(lab).open() as pinned:
+        _enter(pinned.fileno())
+
+
+def _enter(namespace: int) -> None:
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
-    with place(lab).open() as pinned:
-        if library.setns(pinned.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    if library.setns(namespace, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def follow(lab: Lab, before: list[Interface], after: list[Interface]) -> None:

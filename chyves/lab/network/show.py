@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Interface, ip_interface
 
+from chyves.lab.network import vlans
 from chyves.lab.network.interface import Interface
 from chyves.lab.network.interfaces import Interfaces
 
@@ -106,11 +107,16 @@ def _bridge(bridge: Interface, all_of_them: Interfaces) -> Iterator[str]:
     yield f"id 00:00:00:00:00:00 priority {told['priority']} hellotime 2 fwddelay 15"
     yield f"maxage 20 holdcnt 6 proto rstp maxaddr {told['maxaddr']} timeout {told['timeout']}"
     yield f"root id 00:00:00:00:00:00 priority {told['priority']} ifcost 0 port 0"
+    if vlans.known(all_of_them):
+        yield vlans.of_bridge(bridge)
     for member in all_of_them.members(bridge.name):
         flags = ["SPAN"] if "SPAN" in member.member_flags else [*MEMBER_FLAGS, *member.member_flags]
         bits = sum(MEMBER_BITS[flag] for flag in flags)
         yield f"member: {member.name} flags={bits:x}<{','.join(sorted(flags, key=MEMBER_BITS.__getitem__))}>"
-        yield f"        ifmaxaddr 0 port {member.number} priority 128 path cost 2000000"
+        port = f"port {member.number} priority 128 path cost 2000000"
+        # From 15.0 on, only a limit that is set is shown.
+        new = vlans.known(all_of_them)
+        yield " ".join(("       ", port, *vlans.of_member(member)) if new else ("        ifmaxaddr 0", port))
 
 
 def _address(text: str) -> str:

@@ -15,7 +15,7 @@ import socket
 import time
 from pathlib import Path
 
-from chyves.lab.network import namespace
+from chyves.lab.network import namespace, vlans
 from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.network.interfaces import looked_at
 from chyves.lab.place import Lab
@@ -91,7 +91,8 @@ class Switch:
         self.sockets: dict[int, socket.socket] = {}
         self.taps: dict[int, Interface] = {}
         self.bridges_up: set[str] = set()
-        self.behind: dict[bytes, int] = {}
+        self.filtering: set[str] = set()
+        self.behind: dict[tuple[int, bytes], int] = {}
 
     def carry(self) -> None:
         """Carry frames until no tap has been open for some seconds."""
@@ -112,7 +113,9 @@ class Switch:
     def look(self) -> None:
         """Take in what has become of the taps and bridges."""
         self.taps = _open_taps(self.lab)
-        self.bridges_up = {it.name for it in looked_at(self.lab) if it.family == "bridge" and it.up}
+        bridges = [it for it in looked_at(self.lab) if it.family == "bridge" and it.up]
+        self.bridges_up = {it.name for it in bridges}
+        self.filtering = {it.name for it in bridges if vlans.FILTERS in it.flags}
         self.bridges_up |= {port.bridge for port in self.taps.values() if port.family == VALE and port.bridge}
         for number in self.sockets.keys() - self.taps.keys():
             self.unplug(number)
@@ -137,15 +140,22 @@ class Switch:
         sender = self.taps.get(number)
         if sender is None or not sender.up or sender.bridge not in self.bridges_up:
             return
+        filters = sender.bridge in self.filtering
+        entered = vlans.enter(frame, sender) if filters else (0, frame)
+        if entered is None:
+            return
+        vlan, bare = entered
         target, source = frame[:6], frame[6:12]
-        self.behind[source] = number
+        self.behind[vlan, source] = number
         for other, receiver in self.taps.items():
             if other == number or receiver.bridge != sender.bridge or not receiver.up or _apart(sender, receiver):
                 continue
-            if target[0] & GROUP_BIT or self.behind.get(target, other) == other:
+            if target[0] & GROUP_BIT or self.behind.get((vlan, target), other) == other:
+                heard = vlans.leave(vlan, bare, receiver) if filters else frame
                 # A guest that is not ready loses frames, as behind any full queue.
                 with contextlib.suppress(OSError):
-                    self.sockets[number].sendto(frame, str(place(self.lab) / f"{other}.guest"))
+                    if heard is not None:
+                        self.sockets[number].sendto(heard, str(place(self.lab) / f"{other}.guest"))
 
 
 def _apart(one: Interface, other: Interface) -> bool:

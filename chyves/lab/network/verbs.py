@@ -158,10 +158,11 @@ def addresses_allowed_on_members(interfaces: Interfaces) -> bool:
 
 @verb("deletem", words=1)
 def _deletem(interfaces: Interfaces, bridge: Interface, word: str) -> None:
-    _member(interfaces, bridge, word, "BRDGDEL " + word).bridge = None
+    member_of(interfaces, bridge, word, "BRDGDEL " + word).leave()
 
 
-def _member(interfaces: Interfaces, bridge: Interface, name: str, words: str) -> Interface:
+def member_of(interfaces: Interfaces, bridge: Interface, name: str, words: str) -> Interface:
+    """A member of a bridge; raises Failed with ifconfig's words for what it wanted of it."""
     member = interfaces.get(name)
     if member is None or member.bridge != bridge.name:
         raise Failed(f"{words}: No such file or directory")
@@ -170,7 +171,7 @@ def _member(interfaces: Interfaces, bridge: Interface, name: str, words: str) ->
 
 def _member_flag(flag: str, on: bool) -> Verb:
     def change(interfaces: Interfaces, bridge: Interface, word: str) -> None:
-        member = _member(interfaces, bridge, word, "unable to get bridge flags")
+        member = member_of(interfaces, bridge, word, "unable to get bridge flags")
         member.member_flags = sorted({*member.member_flags, flag} if on else {*member.member_flags} - {flag})
 
     return change
@@ -191,7 +192,7 @@ def _span(interfaces: Interfaces, bridge: Interface, word: str) -> None:
 
 @verb("-span", words=1)
 def _no_span(interfaces: Interfaces, bridge: Interface, word: str) -> None:
-    _member(interfaces, bridge, word, f"BRDGDELS {word}").bridge = None
+    member_of(interfaces, bridge, word, f"BRDGDELS {word}").leave()
 
 
 def _setting(name: str) -> Verb:
@@ -217,7 +218,7 @@ def _flag(flag: str, on: bool) -> Verb:
 # Offloading and the like leave no trace that a manager of guests looks at; they are taken and kept.
 for _name_of_flag in (
     "link0 link1 link2 promisc monitor rxcsum txcsum tso tso4 tso6 lro vlanhwtag vlanhwfilter vlanmtu toe wol "
-    "staticarp arp debug ifdisabled auto_linklocal accept_rtadv no_radr performnud vlanfilter defqinq"
+    "staticarp arp debug ifdisabled auto_linklocal accept_rtadv no_radr performnud"
 ).split():
     VERBS[_name_of_flag] = (0, _flag(_name_of_flag.upper(), True))
     VERBS[f"-{_name_of_flag}"] = (0, _flag(_name_of_flag.upper(), False))

@@ -19,20 +19,23 @@ LONG = {
     "force-poweroff": "",
 }
 
+NOT_ON_ARM64 = ("inject-nmi",)
+
 # What the kernel does, in this order whatever the order of the words is.
 WORDS = (("inject-nmi", "nmi"), ("force-reset", "reset"), ("force-poweroff", "poweroff"))
 
 
 def main(lab: Lab, argv: list[str]) -> int:
     """Do the actions asked for; 1 for a wrong line or a machine that is not there, 255 when the kernel refuses."""
-    options = Options(argv, "", LONG, permute=True)
+    known = {option: kind for option, kind in LONG.items() if option not in NOT_ON_ARM64 or not lab.is_arm64}
+    options = Options(argv, "", known, permute=True)
     try:
         given = dict(options)
     except BadOption as error:
         print(f"bhyvectl: {error}", file=sys.stderr)
-        return _usage()
+        return _usage(known)
     if "vm" not in given:
-        return _usage()
+        return _usage(known)
     name = given["vm"]
     if "create" in given:
         try:
@@ -66,9 +69,9 @@ def _stats(lab: Lab, name: str, cpu: int) -> None:
         print(f"{label:<40}\t{value}")
 
 
-def _usage() -> int:
+def _usage(known: dict[str, str]) -> int:
     print("Usage: bhyvectl --vm=<vmname>", file=sys.stderr)
-    for option, kind in LONG.items():
+    for option, kind in known.items():
         if option != "vm":
             print(f"       [--{option}{'=<value>' if kind else ''}]", file=sys.stderr)
     return 1

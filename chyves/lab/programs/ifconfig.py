@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_interface
 
+from chyves.lab.network import vlans
 from chyves.lab.network.clone import cloners, create
 from chyves.lab.network.interface import VALE, Interface
 from chyves.lab.network.interfaces import Interfaces, changing, looked_at
 from chyves.lab.network.show import block
-from chyves.lab.network.verbs import VERBS, Failed, HeldOpen, Warned, set_address
+from chyves.lab.network.verbs import Failed, HeldOpen, Warned, set_address
 from chyves.lab.place import Lab
 
 USAGE = """\
@@ -123,14 +124,18 @@ class Call:
         if word in ("inet", "inet6"):
             self.family, self.words = word, rest
             return
-        if word not in VERBS:
+        verbs = vlans.verbs(interfaces)
+        if word == "addm" and vlans.known(interfaces):
+            self.words = vlans.addm(interfaces, interface, rest)
+            return
+        if word not in verbs:
             self.words = self._address(interfaces, interface, word, rest)
             return
-        count, function = VERBS[word]
+        count, function = verbs[word]
         if len(rest) < count:
-            raise Failed(f"'{word}' requires argument")
+            raise Failed(f"'{word}' requires {'argument' if count == 1 else f'{count} arguments'}")
         try:
-            function(interfaces, interface, rest[0] if count else "")
+            function(interfaces, interface, " ".join(rest[:count]))
         except Warned as warning:
             print(f"ifconfig: {warning}", file=sys.stderr)
         self.words = rest[count:]

@@ -80,12 +80,13 @@ COLUMNS = {
     "lstart": Column("STARTED", True, _started("%c")),
     "vsz": Column("VSZ", False, lambda it: str(it.vsz)),
     "rss": Column("RSS", False, lambda it: str(it.rss)),
+    "ni": Column("NI", False, lambda it: str(it.nice)),
     "%cpu": Column("%CPU", False, lambda it: f"{100 * it.ticks / TICKS / max(1, _elapsed(it)):.1f}"),
     "%mem": Column("%MEM", False, lambda it: f"{100 * it.rss * 1024 / _physical():.1f}"),
     "comm": Column("COMMAND", True, lambda it: _visible(it.comm)),
     "command": Column("COMMAND", True, lambda it: _visible(it.command)),
 }
-ALIASES = {"args": "command", "ucomm": "comm", "state": "stat", "vsize": "vsz", "pcpu": "%cpu",
+ALIASES = {"nice": "ni", "args": "command", "ucomm": "comm", "state": "stat", "vsize": "vsz", "pcpu": "%cpu",
            "pmem": "%mem", "cputime": "time", "ruser": "user", "ruid": "uid", "usertime": "time"}  # fmt: skip
 DEFAULT = ["pid", "tt", "stat", "time", "command"]
 SHAPES = {

@@ -8,6 +8,7 @@ import sys
 
 from chyves.lab.kernel import Kernel
 from chyves.lab.place import Lab
+from chyves.lab.processes import processes
 
 USAGE = """\
 usage: rctl [-h] [-n] [filter]
@@ -16,7 +17,14 @@ usage: rctl [-h] [-n] [filter]
        rctl -r filter
        rctl -u [-h] filter"""
 DISABLED = "rctl: RACCT/RCTL present, but disabled; enable using kern.racct.enable=1 tunable"
-RULE = re.compile(r"(process|user|loginclass|jail):[^:]*:[a-z]+:[a-z0-9]+=[0-9]+[kmgtKMGT]?(/[a-z]+)?")
+RULE = re.compile(r"(process|user|loginclass|jail):([^:]*):([a-z]+):([a-z0-9]+)=[0-9]+[kmgtKMGT]?(/[a-z]+)?")
+RATES = frozenset(("readbps", "writebps", "readiops", "writeiops"))
+NOT_DENIED = RATES | {"cputime", "wallclock"}
+RESOURCES = NOT_DENIED | set(
+    "datasize stacksize coredumpsize memoryuse memorylocked maxproc openfiles vmemoryuse pseudoterminals swapuse nthr "
+    "msgqqueued msgqsize nmsgq nsem nsemop nshm shmsize pcpu".split()
+)
+SIGNALS = re.compile(r"sig[a-z0-9]+|log|devctl")
 
 
 def main(lab: Lab, argv: list[str]) -> int:
@@ -38,8 +46,11 @@ def main(lab: Lab, argv: list[str]) -> int:
 
 
 def _rules(lab: Lab) -> list[str]:
+    """The rules that there are now: one for a process ends with that."""
     kept = lab.state / "rctl"
-    return kept.read_text().splitlines() if kept.exists() else []
+    rules = kept.read_text().splitlines() if kept.exists() else []
+    alive = {str(process.pid) for process in processes(lab)} if rules else set()
+    return [rule for rule in rules if not rule.startswith("process:") or rule.split(":")[1] in alive]
 
 
 def _keep(lab: Lab, rules: list[str]) -> None:
@@ -48,11 +59,27 @@ def _keep(lab: Lab, rules: list[str]) -> None:
 
 def _add(lab: Lab, words: list[str]) -> int:
     for rule in words:
-        if not RULE.fullmatch(rule):
-            print(f"rctl: failed to add rule '{rule}': Invalid argument", file=sys.stderr)
+        if problem := _problem(lab, rule):
+            print(f"rctl: failed to add rule '{rule}': {problem}", file=sys.stderr)
             return 1
-        _keep(lab, [*(old for old in _rules(lab) if old != rule), rule])
+        same = rule.partition("=")[0]
+        _keep(lab, [*(old for old in _rules(lab) if old.partition("=")[0] != same), rule])
     return 0
+
+
+def _problem(lab: Lab, rule: str) -> str:
+    """What the kernel says of a rule that it does not take (kern_rctl.c, rctl_rule_add): text of an errno."""
+    found = RULE.fullmatch(rule)
+    if not found or found[3] not in RESOURCES:
+        return "Invalid argument"
+    subject, whose, resource, action = found.group(1, 2, 3, 4)
+    if subject == "process" and not any(str(process.pid) == whose for process in processes(lab)):
+        return "No such process"
+    if action == "deny":
+        return "Operation not supported" if resource in NOT_DENIED else ""
+    if action == "throttle":
+        return "" if resource in RATES else "Operation not supported"
+    return "" if SIGNALS.fullmatch(action) else "Invalid argument"
 
 
 def _remove(lab: Lab, words: list[str]) -> int:

@@ -8,6 +8,7 @@ import sys
 from chyves.lab.kernel import Kernel
 from chyves.lab.place import Lab
 from chyves.lab.sysctls import Sysctl
+from chyves.lab.zfs.counters import counted
 
 USAGE = """\
 usage: sysctl [-bdehiNnoqTtWx] [ -B <bufsize> ] [-f filename] name[=value] ...
@@ -27,6 +28,8 @@ def main(lab: Lab, argv: list[str]) -> int:
         return 1
     with Kernel(lab) as kernel:
         shown = Shown(kernel, asked)
+        if asked & {"-a", "-A", "-X"} or any(word.startswith("kstat.zfs") for word in words):
+            shown.rows.update({name: Sysctl(value, "ulong", module="zfs") for name, value in counted(lab)})
         if asked & {"-a", "-A", "-X"}:
             return shown.tree("")
         return max([shown.word(word) for word in words])

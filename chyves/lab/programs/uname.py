@@ -7,7 +7,7 @@ import platform
 import sys
 
 from chyves.lab.place import Lab
-from chyves.lab.releases import release
+from chyves.lab.releases import MACHINES, release
 
 ORDER = "snrvmpiUK"
 
@@ -28,8 +28,8 @@ def main(lab: Lab, argv: list[str]) -> int:
         "n": platform.node(),
         "r": facts.patched,
         "v": f"FreeBSD {facts.patched} GENERIC",
-        "m": "amd64",
-        "p": "amd64",
+        "m": lab.machine,
+        "p": MACHINES[lab.machine],
         "i": "GENERIC",
         "U": str(facts.osreldate),
         "K": str(facts.osreldate),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from chyves.lab.zfs import checks, content, create, datasets, mounts, names, settings, space, volumes
 from chyves.lab.zfs.datasets import FILESYSTEM, HEADS, SNAPSHOT, VOLUME, Dataset
 from chyves.lab.zfs.options import Options, assignments
+from chyves.lab.zfs.properties import at_least
 from chyves.lab.zfs.refusals import BadUsage, Refused, cannot
 from chyves.lab.zfs.settings import Settings
 from chyves.lab.zfs.state import State
@@ -15,7 +16,7 @@ from chyves.lab.zfs.state import State
 
 def clone(state: State, words: Sequence[str]) -> int:
     """zfs clone."""
-    options = Options(words, "o:pu" if state.lab.release == "15.0" else "o:p")
+    options = Options(words, "o:pu" if at_least(state.lab.release, "15.0") else "o:p")
     properties = assignments(options.values("o"))
     if len(options.operands) < 2:
         raise BadUsage(f"missing {'target' if options.operands else 'source'} dataset argument")

@@ -1,7 +1,8 @@
 """The stream of `zfs send`: records with a running checksum. Its form is the lab's own; no other ZFS can read it.
 
 A stream is one snapshot: what it is (BEGIN), its content, END. A package is a BEGIN that tells of several, END, their
-streams, END. As in OpenZFS, BEGIN and END take 312 bytes at least, by which a receiver knows what is no stream.
+streams, END. As in OpenZFS, BEGIN and END take 312 bytes at least, by which a receiver knows what is no stream, and
+as many each; those of a BEGIN are the record of OpenZFS (dmu_replay_record), from which others read what was sent.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _HEADER = struct.Struct(">8sB3xQI")
 _OFFSET = struct.Struct(">Q")
 _RANGE = struct.Struct(">QQ")
 _MARK = b"zLABsend"
-_LEAST = 312
+_MAGIC = 0x2F5BACBAC
+_BEGIN = struct.Struct("<IIQQQIIQQ256s")
+_LEAST = _BEGIN.size
 _LONGEST = 256 << 20
 Told = dict[str, Any]
 
@@ -37,12 +40,19 @@ class Writer:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._sum = 0
+        self._length = _LEAST
         self.sent = 0
 
     def begin(self, told: Told) -> None:
         """Begin a stream or a package."""
         self._sum = 0
-        self._record(BEGIN, json.dumps(told).encode().ljust(_LEAST - _HEADER.size))
+        of, base = told.get("guid", 0), told.get("from", 0)
+        begin = _BEGIN.pack(0, 0, _MAGIC, 0, 0, 0, 0, of, base, told["name"].encode())
+        self._file.write(begin)
+        self.sent += len(begin)
+        payload = json.dumps(told).encode()
+        self._record(BEGIN, payload, begin)
+        self._length = len(begin) + len(payload)
 
     def object(self, told: Told) -> None:
         """Begin a file or directory, a link or a volume; what is written next belongs to it."""
@@ -66,11 +76,11 @@ class Writer:
 
     def end(self) -> None:
         """End a stream or a package."""
-        self._record(END, bytes(_LEAST - _HEADER.size))
+        self._record(END, bytes(self._length))
         self._file.flush()
 
-    def _record(self, kind: int, payload: bytes) -> None:
-        self._sum = _checksum(kind, payload, self._sum)
+    def _record(self, kind: int, payload: bytes, begin: bytes = b"") -> None:
+        self._sum = _checksum(kind, begin + payload, self._sum)
         self._file.write(_HEADER.pack(_MARK, kind, len(payload), self._sum))
         self._file.write(payload)
         self.sent += _HEADER.size + len(payload)
@@ -86,16 +96,17 @@ class Reader:
 
     def begin(self) -> Told | None:
         """What a stream or package is; None at the end of a package. Raises Refused for what is neither."""
-        head = self._read(_LEAST)
-        if len(head) < _LEAST:
-            raise Refused("cannot receive: failed to read from stream")
-        mark, kind, length, told_sum = _HEADER.unpack(head[: _HEADER.size])
-        if mark != _MARK or kind not in (BEGIN, END) or not _LEAST - _HEADER.size <= length <= _LONGEST:
-            raise Refused("cannot receive: invalid stream (bad magic number)")
-        payload = head[_HEADER.size :] + self._read(length - _LEAST + _HEADER.size)
-        if kind == END:
+        begin = self._read_all(_LEAST)
+        mark, kind, length, _ = _HEADER.unpack_from(begin)
+        if mark == _MARK and kind == END:
+            self._read_all(length + _HEADER.size - _LEAST)
             return None
-        self._sum = _checksum(kind, payload, 0)
+        head = self._read(_HEADER.size) if _BEGIN.unpack(begin)[2] == _MAGIC else b""
+        mark, kind, length, told_sum = _HEADER.unpack(head.ljust(_HEADER.size))
+        if mark != _MARK or kind != BEGIN or length > _LONGEST:
+            raise Refused("cannot receive: invalid stream (bad magic number)")
+        payload = self._read(length)
+        self._sum = _checksum(kind, begin + payload, 0)
         if len(payload) < length or self._sum != told_sum:
             raise Refused("cannot receive: incorrect header checksum")
         told: Told = json.loads(payload)
@@ -119,6 +130,12 @@ class Reader:
             if kind == END:
                 return
             yield kind, payload
+
+    def _read_all(self, length: int) -> bytes:
+        data = self._read(length)
+        if len(data) < length:
+            raise Refused("cannot receive: failed to read from stream")
+        return data
 
     def _read(self, length: int) -> bytes:
         data = self._file.read(length)

@@ -10,7 +10,8 @@
     + one that has come
 
 A line is given to sh in a directory of its own, with the lab's programs in PATH and the lab's directory in $LAB. What
-differs from run to run is written as <lab>, <uuid>, <mac>, <pid>, <guid>, <date>, <version>, <password>.
+differs from run to run is written as <lab>, <uuid>, <mac>, <serial>, <eui64>, <pid>, <guid>, <date>, <version>,
+<password>. Serial numbers that chyves made for new disks are left out of long lines and of what has changed.
 """
 
 from __future__ import annotations
@@ -152,10 +153,16 @@ def _regular(said: str) -> str:
     for pattern, name in (
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
         (r"\b58:9c:fc(:[0-9a-f]{2}){3}\b", "<mac>"),
+        (r"(?: disk\d+_serial|,ser)=CHY-[0-9A-F]{16}\b", ""),
+        (r"(?<=eui64=)0x(?!0100[0-9a-f]{4}20)[0-9a-f]{10}fc9c58\b", "<eui64>"),
+        (r"\bCHY-[0-9A-F]{16}\b|\bBHYVE(-[0-9A-F]{4}){3}\b", "<serial>"),
         (r"\b20\d{2}-\d\d-\d\d \d\d:\d\d\b|\b20\d{6}-\d{4}(\.?\d\d)?\b", "<date>"),
-        (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\b", "<date>"),
+        (r"\b20\d{2}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?[+-]\d{4}\b", "<date>"),
+        (r'(?<="by": )"\w+"', '"<somebody>"'),
+        (r'(?m)(?<=, by )\w+(?="\}$)', "<somebody>"),
+        (r"(?m)^(<date>\t\w+\t\S+\t)\w+$", r"\1<somebody>"),
         (r"(?<=password=)[A-Za-z0-9]{8}\b", "<password>"),
-        (re.escape(chyves.__version__), "<version>"),
+        (rf"(?<!pci\.){re.escape(chyves.__version__)}", "<version>"),
         (r'(?<=YES \()\d+(?=\))|(?<=process )\d+|(?<="running": )\d+', "<pid>"),
         (rf"(?m)(?<=[ \t])({ROLES})([ \t]+)\d+([ \t]+)\d+:[\d.]+([ \t]+)[\d.]+[KMG]?\b", r"\1\2<pid>\3<cpu>\4<memory>"),
         (r'(?<="pid": )\d+', "<pid>"),

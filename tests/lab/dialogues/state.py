@@ -8,9 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from chyves.lab import pci
+from chyves.lab.kernel import Kernel
 from chyves.lab.place import Lab
 from chyves.section import read_text
 
+MADE_SERIAL = re.compile(r": disk\d+_serial=CHY-[0-9A-F]{16}$")
 OWNERS = {"global.cfg": "global", ".defaults": "defaults"}
 
 
@@ -25,6 +28,7 @@ def state(lab: Lab) -> set[str]:
         *_interfaces(lab),
         *_modules(lab),
         *_machines(lab),
+        *_devices(lab),
         *_run(lab),
         *_consoles(lab),
     }
@@ -49,7 +53,8 @@ def _files(lab: Lab) -> Iterator[str]:
             continue
         if path.name in (".cfg", "pool.cfg", *OWNERS):
             text = read_text(path.read_text(), str(path))
-            yield from (f"{_owner(path)}: {name}={value}" for name, value in text.items())
+            lines = (f"{_owner(path)}: {name}={value}" for name, value in text.items())
+            yield from (line for line in lines if not MADE_SERIAL.search(line))
         else:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
             yield f"file {path.relative_to(lab.root)} of {path.stat().st_size} bytes, sha256 {digest}..."
@@ -75,6 +80,12 @@ def _modules(lab: Lab) -> Iterator[str]:
 
 def _machines(lab: Lab) -> Iterator[str]:
     return (f"virtual machine {path.name}" for path in (lab.root / "dev/vmm").glob("*"))
+
+
+def _devices(lab: Lab) -> Iterator[str]:
+    """The PCI devices that guests can have."""
+    with Kernel(lab) as kernel:
+        return iter([f"device {place} with {name}" for place, name in pci.drivers(kernel).items() if name == "ppt"])
 
 
 def _run(lab: Lab) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A virtual machine with a real OpenZFS, in which tests run commands as root.
 
     with ZfsMachine.boot("2.3", place, disks=["512M"]) as machine:
-        machine.done("zpool", "create", "tank", machine.disk(0))
+        machine.make_pool("tank", machine.disk(0))
         said = machine.run("zfs", "list", "-H")        # said.status, said.stdout, said.stderr
         machine.put("/root/note", b"text")
         machine.cut_power()                            # as a power cut: what the guest had only in memory is lost
@@ -43,6 +43,8 @@ from tests.zfs.machine.image import Image, Release, built, house_disk
 MEMORY = "1G"
 PATIENCE = 600.0
 """Seconds that a machine has to boot, and a command to end unless told otherwise: many times what it takes."""
+
+TRIES, UNFOUND = 5, "failed to detect device partitions"
 
 Environment = Mapping[str, str]
 NOTHING: Environment = {}
@@ -142,6 +144,14 @@ class ZfsMachine:
         said = self.run(*argv, env=env)
         assert said.status == 0, f"{' '.join(argv)}: status {said.status}\n{said.stdout}{said.stderr}"
         return said.stdout
+
+    def make_pool(self, name: str, disk: str, *options: str) -> None:
+        """Make a pool of a whole disk; zpool, which does not wait long for udev to find its parts, is asked again."""
+        for _ in range(TRIES):
+            said = self.run("zpool", "create", "-f", *options, name, disk)
+            if said.status == 0 or UNFOUND not in said.stderr:
+                break
+        assert said.status == 0, f"zpool create {name}: status {said.status}\n{said.stdout}{said.stderr}"
 
     def shell(self, line: str, timeout: float = PATIENCE) -> Said:
         """Run a line of sh."""

@@ -1,0 +1,1 @@
+"""Guests of other managers: what their configuration says, and how they become guests of chyves."""

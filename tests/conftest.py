@@ -14,6 +14,10 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+ONCE_MORE = pytest.mark.flaky(reruns=1)
+"""Where guests boot and many processes meet, a machine that others use too can be too slow once. What failed is tried
+once more, and told: the summary lists each RERUN with its traceback, so that one that wavers is seen, and mended."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -28,4 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     They stay together, so that one process of xdist has them, and boots each machine once.
     """
-    items.sort(key=lambda item: "zfs" not in item.path.relative_to(item.config.rootpath).parts)
+    rooms = {item: item.path.relative_to(item.config.rootpath).parts[1] for item in items}
+    items.sort(key=lambda item: rooms[item] != "zfs")
+    for item in items:
+        if rooms[item] != "unit":
+            item.add_marker(ONCE_MORE)

@@ -9,7 +9,7 @@ from chyves import names
 from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
-from chyves.guests import leftovers, prepare, running
+from chyves.guests import history, leftovers, prepare, running
 from chyves.guests.create import volume_properties
 from chyves.guests.template import refuse_template
 from chyves.guests.unique import disk_serial
@@ -193,6 +193,8 @@ def delete(host: Host, guest: str, disk: str, yes: bool = False) -> None:
         _volume(holding, disk)
         _refuse_running(host, guest, "deleted")
         dataset = f"{holding.dataset}/{disk}"
+        past = history.read(host, [holding], [dataset])[guest]
+        history.refuse_bound(past, past.snapshots)
         below = host.zfs.below(dataset)
         lines = [f"{guest}: {name} will be destroyed" for name in below]
         if not host.dry and not host.terminal.confirm(f"{guest}: delete {disk}?", yes, lines, scripts=True, named=True):

@@ -106,7 +106,8 @@ def test_the_machine_is_still_there(inside: Shell, lab: Lab, tmp_path: Path) -> 
 def test_terminals_and_null_modems_work(inside: Shell) -> None:
     answer = inside(
         "python3 -c 'import os; print(os.path.exists(os.ttyname(os.openpty()[1])))'"
-        " && kldload nmdm && (sleep 20 | timeout 20 cu -l /dev/nmdm7B >/dev/null & sleep 3; ls /dev/nmdm7A)"
+        " && kldload nmdm && mkfifo keys && { cu -l /dev/nmdm7B <keys >/dev/null & exec 9>keys; }"
+        " && until ls /dev/nmdm7A 2>/dev/null; do sleep 0.1; done; exec 9>&-; wait"
     )
     assert (answer.stdout, answer.stderr) == ("True\n/dev/nmdm7A\n", "")
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import termios
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -41,8 +42,7 @@ def main(lab: Lab, argv: list[str]) -> int:
     except BadOption as error:
         print(*([f"cu: {error}"] if str(error) else []), USAGE, sep="\n", file=sys.stderr)
         return WRONG
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, _leave)
+    _on_signals(_leave)
     lock = Lock(lab, device)
     if not lock.take():
         print("all ports busy")
@@ -53,7 +53,13 @@ def main(lab: Lab, argv: list[str]) -> int:
         lock.release()
 
 
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
 def _leave(_number: int, _frame: FrameType | None) -> None:
+    _on_signals(signal.SIG_IGN)
     raise Leave("")
 
 
@@ -122,6 +128,7 @@ def _connect(lab: Lab, device: str) -> int:
         _say("Connected\r\n")
         _talk(line, keyboard)
     except Leave as end:
+        _on_signals(signal.SIG_IGN)  # it leaves already
         _say(f"{end}\r\n[EOT]\r\n")
     finally:
         keyboard.restore()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -75,7 +74,7 @@ def _machine(lab: Lab, machine: Machine) -> Iterator[tuple[str, Sysctl]]:
     yield "kern.osrelease", Sysctl(running, "string")
     yield "kern.osrevision", Sysctl("199506")
     yield "kern.version", Sysctl(f"FreeBSD {running} GENERIC", "string")
-    yield "kern.hostname", Sysctl(platform.node(), "string", True)
+    yield "kern.hostname", Sysctl(os.uname().nodename, "string", True)
     yield "kern.osreldate", Sysctl(str(facts.osreldate))
     yield "kern.vm_guest", Sysctl("none", "string")
     yield "kern.securelevel", Sysctl("-1", writable=True)

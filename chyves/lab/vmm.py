@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ LONGEST_NAME, LONGEST_NAME_12 = 229, 37
 PATIENCE = 10.0
 
 
-@dataclass
 class Machine:
     """What the kernel knows of a machine: memory in bytes once it was set up; what a loader loaded, for whom."""
 
-    memory: int | None = None
-    loaded: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, memory: int | None = None, loaded: dict[str, Any] | None = None) -> None:
+        self.memory = memory
+        self.loaded = {} if loaded is None else loaded
 
 
 def node(lab: Lab, name: str) -> Path:
@@ -68,7 +67,7 @@ def create(lab: Lab, name: str) -> None:
             break
         except FileNotFoundError:
             continue
-    os.write(descriptor, json.dumps(asdict(Machine())).encode())
+    os.write(descriptor, json.dumps(vars(Machine())).encode())
     os.close(descriptor)
     _fifo(lab, name).unlink(missing_ok=True)
     os.mkfifo(_fifo(lab, name), 0o600)
@@ -142,7 +141,7 @@ class Open:
 
     def keep(self) -> None:
         """Write down what is known now."""
-        data = json.dumps(asdict(self.known)).encode()
+        data = json.dumps(vars(self.known)).encode()
         os.pwrite(self._node, data, 0)
         os.ftruncate(self._node, len(data))
 

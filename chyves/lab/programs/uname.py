@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getopt
-import platform
+import os
 import sys
 
 from chyves.lab.place import Lab
@@ -25,7 +25,7 @@ def main(lab: Lab, argv: list[str]) -> int:
     facts = release(lab.release)
     told = {
         "s": "FreeBSD",
-        "n": platform.node(),
+        "n": os.uname().nodename,
         "r": facts.patched,
         "v": f"FreeBSD {facts.patched} GENERIC",
         "m": lab.machine,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 
@@ -59,6 +58,8 @@ def _emptied(new: int, old: int) -> Iterator[tuple[int, int]]:
 
 def punch(file: int, offset: int, length: int) -> None:
     """Make a hole in an open file; zeros, where the machine's file system has no holes."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     arguments = (file, _PUNCH_HOLE, ctypes.c_int64(offset), ctypes.c_int64(length))
     if libc.fallocate64(*arguments) != 0:

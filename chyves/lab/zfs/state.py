@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -159,6 +158,8 @@ class State:
     @contextmanager
     def receiving(self) -> Iterator[str]:
         """A directory for what comes in by `zfs receive`, which may take its time while others change things."""
+        import tempfile
+
         with ExitStack() as held:
             with self._locked():
                 place = tempfile.mkdtemp(dir=f"{self.store}/receiving")

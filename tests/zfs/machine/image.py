@@ -23,7 +23,7 @@ CANNOT = 69
 
 TOP = Path(__file__).parents[3]
 CHECKOUT = "chyves tests demo docs man rc.d port setup bench setup.cfg pyproject.toml Makefile README.md".split()
-PACKAGES = "sh argcomplete pytest pytest-timeout hypothesis jsonschema pexpect".split()
+PACKAGES = "sh argcomplete pytest pytest-timeout pytest-rerunfailures hypothesis jsonschema pexpect".split()
 GUESTS_PYTHON = (3, 11)
 
 

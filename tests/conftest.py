@@ -6,6 +6,7 @@ pytest tests/lab/test_dialogues.py --rewrite-golden
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 # A run in the background (nohup, `&` in a script) has these ignored, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Where the machine has this set, each of the thousands of programs that are started here would compile chyves anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ONCE_MORE = pytest.mark.flaky(reruns=1)
 """Where guests boot and many processes meet, a machine that others use too can be too slow once. What failed is tried

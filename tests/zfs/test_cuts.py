@@ -10,7 +10,7 @@ from tests.zfs.conftest import MachineOf
 SAMPLE = ("set on many",)
 """What brings nothing to the disk but by fsync(2), as no command of zfs does it; a cut costs some ten seconds."""
 
-EACH = 4
+EACH = 6
 
 
 @pytest.mark.timeout(3000)

@@ -10,6 +10,9 @@ from chyves.host.machine import Host
 
 AMDVI = "hw.vmm.amdvi.enable"
 """Whether vmm uses the IOMMU of AMD's processors: not, unless /boot/loader.conf has it so (amdvi_hw.c)."""
+NO_SVM = str(2**32 - 1)
+"""The features of AMD's virtualization before vmm has used that: vmm has the sysctls of both makers (svm.c, vmx.c)."""
+
 MACHINE = "hw.machine"
 SYSCTLS = (
     MACHINE,
@@ -94,9 +97,9 @@ def _cpus(told: dict[str, str]) -> int:
 
 def _unrestricted(host: Host, told: dict[str, str]) -> bool:
     """Whether a guest may begin in real mode: needed for UEFI, GRUB and a second processor."""
-    if "hw.vmm.vmx.cap.unrestricted_guest" in told:
-        return told["hw.vmm.vmx.cap.unrestricted_guest"] == "1"
-    if "hw.vmm.svm.features" in told:
+    if told.get("hw.vmm.vmx.initialized") == "1":
+        return told.get("hw.vmm.vmx.cap.unrestricted_guest") == "1"
+    if told.get("hw.vmm.svm.features", NO_SVM) != NO_SVM:
         return True
     messages = host.path(DMESG)
     if not messages.is_file():

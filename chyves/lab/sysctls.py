@@ -102,17 +102,8 @@ VMX_CAPABILITIES = (
 
 
 def _vmm(lab: Lab, machine: Machine) -> Iterator[tuple[str, Sysctl]]:
-    if machine.cpu == "intel":
-        yield "hw.vmm.vmx.initialized", Sysctl("1", module="vmm")
-        yield "hw.vmm.vmx.cap.unrestricted_guest", Sysctl(str(int(machine.unrestricted_guest)), module="vmm")
-        for name in VMX_CAPABILITIES:
-            yield f"hw.vmm.vmx.cap.{name}", Sysctl("1", module="vmm")
-    elif machine.cpu == "amd":
-        yield "hw.vmm.svm.features", Sysctl("33871", module="vmm")
-        yield "hw.vmm.svm.num_asids", Sysctl("32768", module="vmm")
-        yield "hw.vmm.svm.vmcb_clean", Sysctl("959", module="vmm")
-        yield "hw.vmm.amdvi.enable", Sysctl(str(int(machine.amdvi)), writable=None, module="vmm")
     if not lab.is_arm64:
+        yield from _backends(machine)
         yield "hw.vmm.iommu.initialized", Sysctl("0", module="vmm")
         yield "hw.vmm.iommu.enable", Sysctl("1", writable=None, module="vmm")
         yield "hw.vmm.topology.cores_per_package", Sysctl("1", writable=None, module="vmm")
@@ -120,6 +111,19 @@ def _vmm(lab: Lab, machine: Machine) -> Iterator[tuple[str, Sysctl]]:
         yield "hw.vmm.maxcpu", Sysctl(str(machine.ncpu), writable=None, module="vmm")
     for name in ("create", "destroy"):
         yield f"hw.vmm.{name}", Sysctl("beavis", "string", True, "vmm")
+
+
+def _backends(machine: Machine) -> Iterator[tuple[str, Sysctl]]:
+    """Those of both makers' processors: vmm has both, and only one of them looks at the machine (vmx.c, svm.c)."""
+    intel = machine.cpu == "intel"
+    yield "hw.vmm.vmx.initialized", Sysctl(str(int(intel)), module="vmm")
+    yield "hw.vmm.vmx.cap.unrestricted_guest", Sysctl(str(int(intel and machine.unrestricted_guest)), module="vmm")
+    for name in VMX_CAPABILITIES:
+        yield f"hw.vmm.vmx.cap.{name}", Sysctl(str(int(intel)), module="vmm")
+    yield "hw.vmm.svm.features", Sysctl("4294967295" if intel else "33871", module="vmm")
+    yield "hw.vmm.svm.num_asids", Sysctl("0" if intel else "32768", module="vmm")
+    yield "hw.vmm.svm.vmcb_clean", Sysctl("959", module="vmm")
+    yield "hw.vmm.amdvi.enable", Sysctl(str(int(machine.amdvi)), writable=None, module="vmm")
 
 
 TAP = {"user_open": 0, "up_on_open": 0, "devfs_cloning": 1, "debug": 0}

@@ -133,11 +133,17 @@ def test_sysctl_of_vmm_needs_the_module(program: Program) -> None:
     assert program("sysctl", "-n", "hw.vmm.vmx.cap.unrestricted_guest").stdout == "1\n"
 
 
-def test_an_amd_host_has_svm_and_no_vmx(new_lab: Callable[..., Lab], program_in: Program) -> None:
-    lab = new_lab(cpu="amd", ncpu=4)
+@pytest.mark.parametrize(
+    ("cpu", "told"), [("amd", "0\n0\n33871\n32768\n"), ("intel", "1\n1\n4294967295\n0\n")]
+)
+def test_vmm_has_the_sysctls_of_both_makers(
+    new_lab: Callable[..., Lab], program_in: Program, cpu: str, told: str
+) -> None:
+    """As of a kernel in which only the one of the machine has been used (sys/amd64/vmm/intel/vmx.c, amd/svm.c)."""
+    lab = new_lab(cpu=cpu, ncpu=4)
     program_in(lab, "kldload", "vmm")
-    assert program_in(lab, "sysctl", "-n", "hw.vmm.svm.features").returncode == 0
-    assert program_in(lab, "sysctl", "-n", "hw.vmm.vmx.initialized").returncode == 1
+    names = ("vmx.initialized", "vmx.cap.unrestricted_guest", "svm.features", "svm.num_asids")
+    assert program_in(lab, "sysctl", "-n", *(f"hw.vmm.{name}" for name in names)).stdout == told
     assert program_in(lab, "sysctl", "-n", "hw.ncpu", "hw.vmm.maxcpu").stdout == "4\n4\n"
 
 

@@ -81,7 +81,8 @@ def open_machine(board: Board) -> vmm.Open:
 def _check_cpus(board: Board, cpus: int) -> None:
     with Kernel(board.lab) as kernel:
         limit = int(kernel.sysctl("hw.vmm.maxcpu") or MOST_CPUS)
-        unrestricted = kernel.sysctl("hw.vmm.vmx.cap.unrestricted_guest") != "0"
+        intel = kernel.sysctl("hw.vmm.vmx.initialized") == "1"
+        unrestricted = not intel or kernel.sysctl("hw.vmm.vmx.cap.unrestricted_guest") == "1"
     if release(board.lab.release).number < UNLIMITED_SINCE:
         limit = MOST_CPUS
     if not unrestricted:

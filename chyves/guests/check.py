@@ -66,6 +66,8 @@ def _row(holdings: Holdings, holding: GuestHolding, seen: Seen) -> Row:
         lacking = seen.memory.lacking(holdings, holding.properties)
     except ChyvesError as error:
         return _told(holding, str(error).removeprefix(f"{holding.name}: "), ())
+    except PermissionError as error:  # hooks, shares and files that the guest's properties name may be for root alone
+        return _told(holding, f"only root may look at {error.filename}; do this as root", ())
     return _told(holding, None, (*warnings, lacking) if lacking else warnings)
 
 

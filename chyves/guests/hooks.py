@@ -116,10 +116,15 @@ def _ends(status: int | None, crash: str) -> dict[str, str]:
 
 
 def find(holding: GuestHolding, event: str) -> Path | None:
-    """The hook of an event, or None where there is none; raises ChyvesError for one that others may have changed."""
+    """The hook of an event, or None where there is none; raises ChyvesError for one that others may have changed.
+
+    PermissionError where this user may not look.
+    """
     below = holding.mountpoint / DIRECTORY
     program = below / event
-    if not program.is_symlink() and not program.exists():
+    try:
+        program.lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
     for path in (holding.mountpoint, below, program):
         _refuse(holding, event, path)

@@ -172,6 +172,27 @@ def test_complaint_5_what_changes_nothing_needs_no_root_or_says_what_does(house:
     assert not any(problems.values()), "\n".join(f"chyves {line}: {why}" for line, why in problems.items() if why)
 
 
+def test_what_only_root_may_look_at_is_told_and_further_guests_are_checked(house: Lab, place: Path) -> None:
+    python = ordinary_user.begin(house)
+    hooks, share = house.root / "chyves/zroot/guests/web2/.hooks", house.root / "private"
+    hooks.mkdir(mode=0o700)
+    share.mkdir(mode=0o700)
+    done(house, "web3", "set", "share1=data=/private/data")
+    try:
+        (said,) = ordinary_user.told(python, house, [(["check", "web2,web3", "-H"], "")], place)
+    finally:
+        done(house, "web3", "unset", "share1")
+        hooks.rmdir()
+        share.rmdir()
+    assert (said.status, said.out.splitlines()) == (
+        1,
+        [
+            f"web2\tNO\tonly root may look at {hooks}/prestart; do this as root",
+            f"web3\tNO\tonly root may look at {share}/data; do this as root",
+        ],
+    )
+
+
 def problem(row: Command, line: str, said: Said) -> str:
     """What is wrong with an answer; nothing where it is what is documented."""
     text = f"{said.status}\n{said.out[-300:]}\n{said.error}"

@@ -28,6 +28,9 @@ RESERVED = NEVER_GUESTS | frozenset(
 )
 """Words of the grammar and of the datasets, which no guest may have as its name; a test holds it to the commands."""
 
+KEPT_ENDINGS = (".json", ".lock", ".unfinished")
+"""What files in /var/run/chyves end in, where each guest that runs has a directory of its own name beside them."""
+
 _GUEST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _OLD_GUEST = r"[A-Za-z0-9_.-]+"
 _RESOURCE = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
@@ -66,6 +69,8 @@ def new_guest(name: str) -> str:
         raise BadName("a new guest", name, "it begins with a dot or a dash; begin with a letter or a digit")
     if name in RESERVED or (re.fullmatch(_NUMBERED, name) and bridge_number(name) is not None):
         raise BadName("a guest", name, "it is a word of the commands; choose another")
+    if name.endswith(KEPT_ENDINGS):
+        raise BadName("a guest", name, "it ends like files that chyves has of guests which run; choose another ending")
     return name
 
 

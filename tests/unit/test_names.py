@@ -34,7 +34,14 @@ def test_names_that_no_new_guest_has(name: str) -> None:
         names.new_guest(name)
 
 
-@pytest.mark.parametrize("name", ["web1", "web", "web-1", "a.web", "WEB_2", "9lives", "a" * 27, "tap5", "disk0"])
+@pytest.mark.parametrize("name", ["web1.json", "all.lock", "running.web1.lock", "network.unfinished"])
+def test_a_directory_of_a_guest_is_no_file_of_another(name: str) -> None:
+    """web1.json is what is written down of web1, and would be the directory of a guest of that name."""
+    with pytest.raises(ChyvesError, match=r"it ends like files that chyves has of guests which run"):
+        names.new_guest(name)
+
+
+@pytest.mark.parametrize("name", ["web1", "web", "web-1", "a.web", "a.json.b", "lock", "WEB_2", "9lives", "a" * 27, "tap5", "disk0"])
 def test_names_that_a_new_guest_has(name: str) -> None:
     assert names.new_guest(name) == name
 

@@ -203,7 +203,7 @@ def _await_copiers(host: Host, parent: str) -> None:
     """Wait for the end of programs that copied for a command that was killed: without it they get no more to do."""
     # Of a dataset's characters only the dot means something to pgrep(1), which refuses backslashes before others.
     below = parent.replace(".", "[.]")
-    for pid in host.processes.find(f"zfs (send|receive) .*({PROCESS}|{below}/).*"):
+    for pid in host.processes.find(f"([^ ]*/)?zfs (send|receive) .*({PROCESS}|{below}/).*"):
         if not host.dry and not host.processes.wait_for_end(pid, PATIENCE):
             host.processes.signal(pid, signal.SIGKILL)
             host.processes.wait_for_end(pid, PATIENCE)

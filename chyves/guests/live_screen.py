@@ -19,6 +19,8 @@ ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 HOME, END_OF_LINE, END_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 KEYS = "q: end, space: now"
+WIDTH, HEIGHT = 80, 24
+"""Of a terminal that does not know its size, as on a serial line."""
 
 
 def possible() -> bool:
@@ -78,7 +80,8 @@ def _wait(seconds: int, woken: int, table: Table) -> bool:
 
 
 def _draw(table: Table) -> None:
-    width, height = os.get_terminal_size(sys.stdout.fileno())  # COLUMNS is not changed as the window is
+    size = os.get_terminal_size(sys.stdout.fileno())  # COLUMNS is not changed as the window is
+    width, height = size.columns or WIDTH, size.lines or HEIGHT
     count = len(table.rows)
     head = f"{time.strftime('%H:%M:%S')}  {count} {'guest runs' if count == 1 else 'guests run'}  ({KEYS})"
     lines = [head[:width], "", *plain(table, width).splitlines()][: max(1, height - 1)]

@@ -103,13 +103,17 @@ class Pipeline:
         if not failed:
             return
         cause = failed[0]
-        if len(failed) == 2 and any(words in said[0] for words in READER_GONE):
+        if len(failed) == 2 and self._lost_its_reader(said[0]):
             cause = 1
         error = ProgramFailed(self._argv[cause], self._programs[cause].returncode, said[cause])
         for other in said[:cause] + said[cause + 1 :]:
             if other:
                 error.add_note(other)
         raise error
+
+    def _lost_its_reader(self, said: str) -> bool:
+        """Whether the first program failed because the second had ended: what zfs(8) writes itself ends it silently."""
+        return self._programs[0].returncode == -signal.SIGPIPE or any(words in said for words in READER_GONE)
 
 
 class _Flow:

@@ -288,6 +288,7 @@ def test_what_one_program_writes_another_reads(host: Host, make: Make, tmp_path:
         ("echo no >&2; exit 3", "cat > /dev/null; echo cut off >&2; exit 1", "writer: no", ["cut off"]),
         ("echo some", "echo full >&2; exit 1", "reader: full", []),
         ("echo no: Broken pipe >&2; exit 1", "echo full >&2; exit 1", "reader: full", ["no: Broken pipe"]),
+        ("kill -PIPE $$", "echo full >&2; exit 1", "reader: full", []),
         ("exit 3", "cat > /dev/null", "writer: ended with status 3", []),
     ],
 )  # fmt: skip

@@ -36,6 +36,7 @@ class Programs:
         """Run the loader to its end; its status, or None where it was ended after so many seconds (0: never)."""
         self.up = False
         pid = self.state.loader = self._spawn(line)
+        self._end_now(pid)
         running.write(self.host, self.name, self.state)
         ended = self.host.processes.wait_for_end(pid, seconds or None)
         if not ended:
@@ -51,6 +52,7 @@ class Programs:
         """
         self.up = False
         pid = self.state.bhyve = self._spawn(line)
+        self._end_now(pid)
         self.state.identity = self.host.processes.identity(pid)
         running.write(self.host, self.name, self.state)
         failure = self._limit(pid, limits)
@@ -100,10 +102,12 @@ class Programs:
 
     def _spawn(self, line: Sequence[str]) -> int:
         self.tell(3, shlex.join(line))
-        pid = children.spawn(self.host.run, line, self._output)
-        if self.ending:  # the signal came before there was anything to end
+        return children.spawn(self.host.run, line, self._output)
+
+    def _end_now(self, pid: int) -> None:
+        """End what has just begun where the signal came before `end` knew of it; later ones find it in `state`."""
+        if self.ending:
             children.send(pid, signal.SIGKILL)
-        return pid
 
     @property
     def _output(self) -> Path:

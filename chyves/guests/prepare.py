@@ -22,6 +22,9 @@ from chyves.pools import together
 from chyves.pools.holdings import NULL_ISO, GuestHolding, Holdings
 from chyves.properties import Guest, of_disk
 
+APPEARS = 10
+"""Seconds in which the device of a volume is there."""
+
 
 def modules(holdings: Holdings) -> None:
     """Load what bhyve needs, unless auto_load_kernel_mods=no; raises ChyvesError with kldload's words."""
@@ -178,9 +181,19 @@ def named_disks(paths: Sequence[str], guest: Guest) -> tuple[Disk, ...]:
 
 def preflight(holdings: Holdings, holding: GuestHolding, held: Held) -> None:
     """What the pure checks cannot see: what other guests and programs hold now; raises ChyvesError."""
+    _await_volumes(holding)
     refuse_taken(holdings, holding, held)
     if _lacks_netmap(holdings, holding):
         holdings.host.kernel.load(("netmap",))
+
+
+def _await_volumes(holding: GuestHolding) -> None:
+    """Wait for the devices of volumes that were just made, received or renamed: they come some time after these."""
+    for disk in holding.volumes:
+        try:
+            holding.host.zfs.wait_for_volume(holding.host.path(f"/dev/zvol/{holding.dataset}/{disk}"), APPEARS)
+        except ChyvesError as error:
+            raise ChyvesError(f"{holding.name}: {disk}: {error}") from None
 
 
 def refuse_taken(holdings: Holdings, holding: GuestHolding, held: Held) -> None:

@@ -6,12 +6,10 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from chyves.values import Size
+from chyves.values import NONE, Size
 
-NONE = ("", "-")
 PORT = r"[1-9][0-9]{0,4}"
 HIGHEST_PORT = 65535
-HIGHEST_PROCESSOR = 65534
 
 
 @dataclass(frozen=True)

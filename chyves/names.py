@@ -40,6 +40,8 @@ _SWITCH = r"vale[0-9A-Za-z]{1,9}(:([A-Za-z]|[0-9]{1,4}))?"
 _SNAPSHOT = r"[A-Za-z0-9_.:-]{1,200}"
 _PCI_DEVICE = r"(0|[1-9][0-9]{0,2})/(0|[1-9][0-9]?)/([0-7])"
 _NUMBERED = r"([a-z]+)(0|[1-9][0-9]{0,4})"
+PROCESS = "chyves-clone-process-"
+"""What the names of snapshots begin with that only something made from them needs."""
 HIGHEST_INTERFACE = 32768
 CARDS = ("tap", "slirp", "netgraph")
 """Kinds of a guest's interfaces that are numbered, and have properties of their own; VALE switches have names."""

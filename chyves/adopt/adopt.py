@@ -20,7 +20,7 @@ from chyves.guests import leftovers, running, variables
 from chyves.guests.create import refuse_taken
 from chyves.guests.each import begun
 from chyves.guests.leftovers import NEW
-from chyves.guests.process_snapshots import PROCESS, drop_process_snapshots
+from chyves.guests.process_snapshots import drop_process_snapshots
 from chyves.guests.unique import Owners, Unique
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
@@ -98,7 +98,7 @@ class _Adoption:
         top, _, name = self.final.rpartition("/")
         self.new = f"{top}/{NEW.name}/{name}"
         self.directory = plan.found.pool.place(top) / NEW.name / name
-        self.tag = f"{PROCESS}{uuid.uuid4()}"
+        self.tag = f"{names.PROCESS}{uuid.uuid4()}"
 
     def carry_out(self) -> None:
         """Make the guest, or take back what was made of it."""

@@ -12,7 +12,6 @@ from chyves.properties import Guest, of_disks
 from chyves.values import NONE
 
 ALL = ("all",)
-PROCESS = "chyves-clone-process-"
 MARKS = {".new": "half-made", ".old": "half-deleted"}
 RESOURCES = {".new-": "half-imported", ".old-": "half-dropped"}
 WRITABLE = (".config", "logs")
@@ -222,7 +221,7 @@ def snapshots(facts: Facts) -> Iterator[Finding]:
     for row in facts.snapshots:
         dataset, _, tag = row["name"].partition("@")
         spare = row["clones"] in ("", "-") and row["defer_destroy"] != "on" and row["userrefs"] in ("0", "-")
-        if tag.startswith(PROCESS) and spare and "/.new/" not in dataset and "/.old/" not in dataset:
+        if tag.startswith(names.PROCESS) and spare and "/.new/" not in dataset and "/.old/" not in dataset:
             guest = _top(dataset).rpartition("/")[2]
             what = f"{row['name']} was taken for a clone, and no clone hangs on it"
             yield found("spare-snapshot", guest, row["name"], what, "destroy it", ("all", f"guest.{guest}"))

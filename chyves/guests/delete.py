@@ -11,10 +11,10 @@ from chyves.errors import ChyvesError, Interrupted
 from chyves.guests import crashes, leftovers, lineage, running
 from chyves.guests.each import each
 from chyves.guests.leftovers import OLD
-from chyves.guests.process_snapshots import PROCESS
 from chyves.guests.stop import force_off
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.names import PROCESS
 from chyves.network.plan import without_member
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.pools.writing import save

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from chyves.errors import ChyvesError
 from chyves.host.machine import Host
+from chyves.names import PROCESS
 from chyves.pools.holdings import GuestHolding, Rows
 
 COLUMNS = ("name", "creation", "createtxg", "used", "userrefs", "clones")
 LIVE = "-LIVE-SYSTEM"
 """What the name of a snapshot ends in that was taken while the guest ran."""
 
-OF_CLONES = "@chyves-clone-process-"
+OF_CLONES = f"@{PROCESS}"
 """What the names of snapshots begin with that are taken to clone a guest, and on which its clones hang."""
 
 

@@ -19,12 +19,12 @@ from chyves.guests.copy import refuse_full
 from chyves.guests.create import refuse_taken
 from chyves.guests.export import DASH
 from chyves.guests.leftovers import NEW
-from chyves.guests.process_snapshots import PROCESS, drop_process_snapshots
+from chyves.guests.process_snapshots import drop_process_snapshots
 from chyves.guests.restored import Restored, restored
 from chyves.host.machine import Host
 from chyves.host.run import STDIN, End
 from chyves.host.undo import Undo
-from chyves.names import shown
+from chyves.names import PROCESS, shown
 from chyves.network.plan import with_member
 from chyves.pools import newer
 from chyves.pools.holdings import GUEST_FILE, GuestHolding, Holdings, PoolHolding

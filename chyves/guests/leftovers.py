@@ -28,11 +28,12 @@ from chyves.guests import (
 )
 from chyves.guests.arrival import MOVED
 from chyves.guests.export_leftovers import EXPORTED
-from chyves.guests.process_snapshots import PROCESS, drop_process_snapshots
+from chyves.guests.process_snapshots import drop_process_snapshots
 from chyves.guests.reclaim import clear
 from chyves.guests.supervise import launch_supervisor
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.names import PROCESS
 from chyves.network import change
 from chyves.network.plan import without_member
 from chyves.pools import leftovers as pool_leftovers

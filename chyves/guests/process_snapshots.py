@@ -6,9 +6,7 @@ import uuid
 
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-
-PROCESS = "chyves-clone-process-"
-"""What their names begin with."""
+from chyves.names import PROCESS
 
 
 def take_process_snapshots(undo: Undo, host: Host, dataset: str) -> str:

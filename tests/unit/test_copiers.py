@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chyves.guests import leftovers
-from chyves.guests.process_snapshots import PROCESS
 from chyves.host.machine import Host
 from chyves.host.run import PLACES, Runner
+from chyves.names import PROCESS
 
 NEW = "zroot/chyves/guests/.new"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from chyves.bhyve import bargs, nics
 from chyves.bhyve.devices import passthru, shows_screen
 from chyves.bhyve.facts import Facts
+from chyves.bhyve.ports import LONGEST_SOCKET
 from chyves.board import COMS, SMBIOS
 from chyves.board_values import Line
 from chyves.errors import ChyvesError
@@ -18,8 +19,6 @@ TCP_LINES_SINCE, SOCKET_SINCE = 1402000, 1501000
 """kern.osreldate of the releases that have serial lines over tcp and a screen at a socket: no program tells of them."""
 LATER, LATER_SINCE = ("com3", "com4"), 1300000
 """The serial ports that came later, and kern.osreldate of that, for a bhyve which has no list of them (11)."""
-LONGEST_SOCKET = 103
-"""Characters of a socket's path (unix(4): sun_path has 104 with the zero at its end)."""
 
 Place = tuple[str, int]
 

@@ -10,6 +10,8 @@ AGENT = "org.qemu.guest_agent.0"
 MOST = 16
 """Ports of one virtio-console (VTCON_MAXPORTS in pci_virtio_console.c)."""
 DIRECTORY = "ports"
+LONGEST_SOCKET = 103
+"""Characters of a socket's path (unix(4): sun_path has 104 with the zero at its end)."""
 
 
 def sockets(guest: Guest, scratch: str) -> dict[str, str]:

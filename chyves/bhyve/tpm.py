@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chyves.bhyve import bargs
 from chyves.bhyve.facts import Facts
+from chyves.bhyve.ports import LONGEST_SOCKET
 from chyves.errors import ChyvesError
 from chyves.properties import Guest
 
@@ -14,8 +15,6 @@ OFF, SWTPM = "off", "swtpm"
 SINCE, SWTPM_SINCE, ALWAYS_ACPI_SINCE = 1400000, 1401000, 1500000
 """kern.osreldate from which bhyve has a TPM (for one without a list that tells), talks to swtpm, and makes its ACPI
 tables without being told (freebsd.md 0, 1.2)."""
-LONGEST_SOCKET = 103
-"""Bytes of the path of a socket (unix(4))."""
 
 
 @dataclass(frozen=True)

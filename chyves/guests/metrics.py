@@ -49,12 +49,12 @@ def metrics(host: Host, file: str | None = None) -> str | None:
 def _lines(host: Host) -> Iterator[str]:
     holdings = Holdings.read(host, ("used", "available"))
     yield from _family("info", "gauge", "", "The version of chyves.", [({"version": __version__}, 1)])
-    states = {name: _state(host, name) for name in holdings.guests}
+    off = crashes.noted(host)
+    states = {name: _state(host, name, name in off) for name in holdings.guests}
     counts = [({"state": state}, sum(1 for now in states.values() if now == state)) for state in STATES]
     yield from _family("guests", "gauge", "", "Guests, by what they do.", counts)
     running_now = [({"guest": name}, int(state == "running")) for name, state in states.items()]
     yield from _family("guest_running", "gauge", "", "Whether bhyve runs the guest.", running_now)
-    off = crashes.noted(host)
     crashed = [({"guest": name}, int(name in off or state == "crashed")) for name, state in states.items()]
     yield from _family("guest_crashed", "gauge", "", "Whether the guest is off or waits because it crashed.", crashed)
     used = usage.sample(host, list(holdings.pools)).guests.values()
@@ -63,14 +63,14 @@ def _lines(host: Host) -> Iterator[str]:
     yield from _pools(holdings)
 
 
-def _state(host: Host, name: str) -> str:
+def _state(host: Host, name: str, off_by_crash: bool) -> str:
     try:
         state = running.living(host, name)
     except ChyvesError as error:
         host.terminal.warn(str(error))
         return "off"
     if state is None:
-        return "crashed" if name in crashes.noted(host) else "off"
+        return "crashed" if off_by_crash else "off"
     if running.crashed(state):
         return "crashed"
     return "starting" if state.bhyve is None else "running"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pexpect
 import pytest
 
+from chyves.guests import crashes
 from chyves.guests.live_screen import LEAVE
+from chyves.guests.metrics import metrics
+from chyves.host.machine import Host
 from chyves.lab.place import Lab
 from tests.host_commands import done, environment
 from tests.lab.conftest import run_program
@@ -73,12 +77,21 @@ def test_an_interrupt_is_an_end_like_another(lab: Lab) -> None:
 
 def test_complaint_26_what_a_guest_takes_is_seen_from_as_many_programs_however_many_run(lab: Lab) -> None:
     one = cost(lab, "top -b --every 1")
-    metrics = cost(lab, "metrics")
+    told = cost(lab, "metrics")
     done(lab, "b", "start")
     assert len(json.loads(done(lab, "top", "-b", "--every", "1", "--json"))["usage"]) == 2
     assert cost(lab, "top -b --every 1")["programs"] == one["programs"]
     assert one["programs"] == {"zfs": 2, "ps": 2, "netstat": 2, "sysctl": 2}
-    assert cost(lab, "metrics")["programs"] == metrics["programs"] == {"zfs": 2, "ps": 1, "netstat": 1, "sysctl": 1}
+    assert cost(lab, "metrics")["programs"] == told["programs"] == {"zfs": 2, "ps": 1, "netstat": 1, "sysctl": 1}
+
+
+def test_what_is_told_of_crashes_is_read_once_however_many_guests_are_off(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Mock(side_effect=crashes.noted)
+    monkeypatch.setattr(crashes, "noted", looks)
+    assert 'chyves_guests{state="off"} 1\n' in (metrics(Host.open({"CHYVES_LAB": str(lab.top)})) or "")
+    looks.assert_called_once()
 
 
 def test_netstat_counts_every_interface_alike_in_text_and_json(lab: Lab) -> None:

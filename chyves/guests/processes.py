@@ -10,7 +10,7 @@ from chyves.host.machine import Host
 from chyves.host.processes import Usage
 from chyves.pools.holdings import Holdings
 
-ROLES = ("supervisor", "recorder", "loader", "bhyve")
+ROLES = ("supervisor", "loader", "bhyve")
 """What a guest can have a process for, as it is written down of one that runs."""
 
 COLUMNS = (
@@ -39,7 +39,7 @@ def _processes(host: Host, name: str) -> list[tuple[str, int]]:
     except ChyvesError as error:
         host.terminal.warn(str(error))
         return []
-    pids = [] if state is None else [(role, getattr(state, role, None)) for role in ROLES]
+    pids = [] if state is None else [(role, getattr(state, role)) for role in ROLES]
     return [(role, pid) for role, pid in pids if pid is not None]
 
 

@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import chyves
+from chyves import stdio
 from chyves.carry import carry_out
 from chyves.cli.parser import Request, parse
 from chyves.errors import ChyvesError, SeveralFailed
@@ -27,6 +28,7 @@ INTERRUPTED = 128 + 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the words say; the exit status. Errors are told on stderr, one sentence each."""
+    stdio.hold()
     if "_ARGCOMPLETE" in os.environ:
         _complete()
     words = sys.argv[1:] if argv is None else argv
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("chyves: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        _discard_output()
+        stdio.give_up(sys.stdout)
         return CLOSED
     except Exception as error:
         return _tell_fault(error)
@@ -136,19 +138,8 @@ def _print(text: str, ended: bool = True) -> int:
     """Print a result, `ended` by an end of line; what the terminal's encoding lacks is a backslash and its code."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
-    try:
-        print(text, end="" if not (text and ended) or text.endswith("\n") else "\n", flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _discard_output()
-        raise ChyvesError(f"standard output: {error.strerror}; what was told is not all there") from None
+    stdio.printed(text if not (text and ended) or text.endswith("\n") else f"{text}\n")
     return 0
-
-
-def _discard_output() -> None:
-    """Keep the interpreter from trying once more, at its end, to write what could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: ChyvesError) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,18 +70,24 @@ def import_guest(host: Host, file: str, name: str | None = None, pool: str | Non
 @contextmanager
 def _opened(host: Host, file: str) -> Iterator[End]:
     """The file, with the beginning of what is in it; a stream is for zfs to read on."""
+    with ExitStack() as opened:
+        try:
+            source = _begun(_source(host, file, opened))
+        except OSError as error:
+            what = STDIN.name if file == DASH else shown(file)
+            raise ChyvesError(f"{what}: cannot be read: {error.strerror}; see to that and try again") from None
+        yield source
+
+
+def _source(host: Host, file: str, opened: ExitStack) -> End:
+    """The file, which `opened` closes; raises OSError."""
     if file == DASH:
         if os.isatty(STDIN.descriptor):
             raise ChyvesError("import: standard input is a terminal; name a file, or pipe one into it")
-        yield _begun(STDIN)
-        return
+        return STDIN
     there, path = host.path(file), Path(file).absolute()
     path = there if file.startswith("/") and there.exists() else path
-    try:
-        with path.open("rb", buffering=0) as opened:
-            yield _begun(End(opened.fileno(), str(path)))
-    except OSError as error:
-        raise ChyvesError(f"{shown(file)}: cannot be read: {error.strerror}; see to that and try again") from None
+    return End(opened.enter_context(path.open("rb", buffering=0)).fileno(), str(path))
 
 
 def _begun(end: End) -> End:

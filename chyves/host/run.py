@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from chyves import stdio
 from chyves.errors import ChyvesError, ProgramFailed
 from chyves.host import suspension, undo
 
@@ -240,7 +241,7 @@ def show(argv: Sequence[str], rest: str = "") -> None:
     """Print a command as one line that can be pasted into sh, with more of sh's own words behind it."""
     import shlex
 
-    print(f"{shlex.join(argv)} {rest}".rstrip(), flush=True)
+    stdio.printed(f"{shlex.join(argv)} {rest}".rstrip() + "\n")
 
 
 def find(name: str, path: str) -> str | None:

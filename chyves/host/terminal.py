@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+from chyves import stdio
 from chyves.errors import ChyvesError
 from chyves.host.log import plain
 
@@ -177,4 +178,4 @@ def tell(error: ChyvesError, out: Callable[[str], object]) -> None:
 
 def on_stderr(text: str) -> None:
     """Show lines to the user; what a guest or a program said in them steers no terminal."""
-    print("\n".join(map(plain, text.split("\n"))), file=sys.stderr, flush=True)
+    stdio.told("\n".join(map(plain, text.split("\n"))))

@@ -93,9 +93,13 @@ def test_an_export_that_is_killed_leaves_nothing_once_the_next_command_has_run(g
         assert everything(guest) == before
 
 
-@pytest.mark.parametrize("into, words", [("/dev/full", "No space left on device"), ("| true", "Broken pipe")])
+@pytest.mark.parametrize("into, words", [
+    ("/dev/full", "No space left on device"),
+    ("| true", "Broken pipe"),
+    ("&-", "Bad file descriptor"),
+])  # fmt: skip
 def test_a_stream_that_nobody_takes_leaves_nothing(guest: Lab, into: str, words: str) -> None:
-    line = f"{sys.executable} -m chyves a export - {into if into.startswith('|') else '> ' + into}"
+    line = f"{sys.executable} -m chyves a export - {into if into.startswith('|') else '>' + into}"
     before = everything(guest)
     result = subprocess.run(["sh", "-c", line], env=environment(guest), capture_output=True, text=True)
     assert f"chyves: standard output: cannot be written: {words}; see to that and try again\n" in result.stderr

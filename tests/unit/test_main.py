@@ -150,6 +150,39 @@ def test_full_disk_is_told() -> None:
     assert ended.stderr == b"chyves: standard output: No space left on device; what was told is not all there\n"
 
 
+def closed(which: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """What chyves does where a standard stream is closed, as `sh` closes it."""
+    line = f'exec "$@" {which}'
+    argv = ["sh", "-c", line, "sh", sys.executable, "-m", "chyves", *words]
+    return subprocess.run(argv, capture_output=True, text=True)
+
+
+def test_what_is_told_on_a_closed_stderr_is_not_on_stdout() -> None:
+    ended = closed("2>&-", "no", "such", "command")
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+def test_a_closed_stdout_is_told() -> None:
+    ended = closed(">&-", "help")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "chyves: standard output: Bad file descriptor; what was told is not all there\n",
+    )
+    assert closed("<&- >&- 2>&-", "help").returncode == 1
+
+
+def test_the_place_of_a_closed_stream_is_not_that_of_the_next_file() -> None:
+    code = "import os; from chyves.__main__ import main; main(['no']); print(os.open('/', os.O_RDONLY) > 2)"
+    argv = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout == "True\n"
+
+
+def test_a_full_disk_behind_stderr_keeps_nothing_from_being_done() -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([sys.executable, "-m", "chyves", "no"], stderr=full, stdout=subprocess.PIPE)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+
+
 def test_undecodable_words_are_refused_in_a_sentence() -> None:
     argv = [sys.executable.encode(), b"-m", b"chyves", b"web\xff", b"start"]
     ended = subprocess.run(argv, env=os.environ | {"LC_ALL": "C"}, capture_output=True)

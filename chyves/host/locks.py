@@ -164,10 +164,10 @@ class Locks:
 
         In those of `all` there is a mark then, which goes when anybody takes it.
         """
-        os.ftruncate(descriptor, 0)
-        if name == EVERYTHING:
-            self._mark = f"\n{os.getpid()} {time.monotonic_ns()}\n".encode()
-            with suppress(OSError):  # on a full disk it is as if somebody else had held it since
+        with suppress(OSError):  # on a full disk it is as if somebody else had held it since
+            os.ftruncate(descriptor, 0)
+            if name == EVERYTHING:
+                self._mark = f"\n{os.getpid()} {time.monotonic_ns()}\n".encode()
                 os.pwrite(descriptor, self._mark, 0)
         os.close(descriptor)
 

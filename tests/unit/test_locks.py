@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -249,4 +250,19 @@ def test_a_mark_that_cannot_be_left_is_as_if_another_had_the_lock(
         monkeypatch.setattr(os, "pwrite", full)
     monkeypatch.undo()
     with locks.hold("all"):
+        assert not locks.undisturbed()
+
+
+def test_a_lock_is_dropped_also_where_a_full_disk_keeps_the_words_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    locks = Locks(tmp_path)
+    with locks.hold("all", "guest.web1"):
+        monkeypatch.setattr(os, "ftruncate", full)
+    monkeypatch.undo()
+    assert (locks.holder("all"), locks.holder("guest.web1")) == (None, None)
+    with locks.hold("all", wait=0):
         assert not locks.undisturbed()

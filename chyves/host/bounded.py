@@ -42,7 +42,7 @@ def run(
         os.close(writing)
     output = _Output(reading)
     try:
-        begun(pid)
+        _tell(begun, pid)
         until = time.monotonic() + seconds
         while (status := children.ended(pid)) is None:
             if time.monotonic() >= until or ending():
@@ -53,6 +53,16 @@ def run(
         return Ended(status, output.rest())
     finally:
         os.close(reading)
+
+
+def _tell(begun: Callable[[int], None], pid: int) -> None:
+    """Tell of a program that has begun; what nobody could be told of is ended."""
+    try:
+        begun(pid)
+    except BaseException:
+        end_group(pid)
+        children.wait(pid)
+        raise
 
 
 def end_group(pid: int) -> None:

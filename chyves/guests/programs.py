@@ -33,11 +33,19 @@ class Programs:
         self.up: bool = False
 
     def load(self, line: Sequence[str], seconds: int) -> int | None:
-        """Run the loader to its end; its status, or None where it was ended after so many seconds (0: never)."""
+        """Run the loader to its end; its status, or None where it was ended after so many seconds (0: never).
+
+        Raises ChyvesError where it cannot be written down, and has been ended.
+        """
         self.up = False
         pid = self.state.loader = self._spawn(line)
         self._end_now(pid)
-        running.write(self.host, self.name, self.state)
+        try:
+            running.write(self.host, self.name, self.state)
+        except ChyvesError:
+            self._end_whole(pid)
+            self.state.loader = None
+            raise
         ended = self.host.processes.wait_for_end(pid, seconds or None)
         if not ended:
             children.send(pid, signal.SIGKILL)
@@ -48,19 +56,16 @@ class Programs:
     def run(self, line: Sequence[str], limits: tuple[str, ...]) -> int | None:
         """Start bhyve with its limits; None once its devices are there, or its status where it has ended before.
 
-        Raises ChyvesError where it cannot be limited, and has been ended.
+        Raises ChyvesError where it cannot be written down or limited, and has been ended.
         """
         self.up = False
         pid = self.state.bhyve = self._spawn(line)
         self._end_now(pid)
-        self.state.identity = self.host.processes.identity(pid)
-        running.write(self.host, self.name, self.state)
-        failure = self._limit(pid, limits)
+        failure = self._written_down(pid) or self._limit(pid, limits)
         title = f"bhyve: {names.vm(self.name)}"
         while (status := children.ended(pid)) is None:
             if failure is not None:
-                children.send(pid, signal.SIGKILL)
-                children.wait(pid)
+                self._end_whole(pid)
                 self.ended()
                 raise failure
             if (self.host.processes.title(pid) or "").startswith(title):
@@ -70,6 +75,15 @@ class Programs:
         self.ended()
         return status
 
+    def _written_down(self, pid: int) -> ChyvesError | None:
+        """Have it known which process bhyve is; what kept it from that."""
+        try:
+            self.state.identity = self.host.processes.identity(pid)
+            running.write(self.host, self.name, self.state)
+        except ChyvesError as error:
+            return error
+        return None
+
     def _limit(self, pid: int, limits: tuple[str, ...]) -> ChyvesError | None:
         """Have the kernel limit what bhyve takes; what kept it from that."""
         try:
@@ -78,6 +92,10 @@ class Programs:
         except ChyvesError as error:
             return ChyvesError(f"{self.name}: its limits cannot be set: {error}")
         return None
+
+    def _end_whole(self, pid: int) -> None:
+        children.send(pid, signal.SIGKILL)
+        children.wait(pid)
 
     def ended(self) -> None:
         """Bhyve has ended, and been collected."""

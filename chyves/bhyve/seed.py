@@ -47,11 +47,6 @@ class Image:
         """What is made first, each for root alone: the text of user-data may have secrets in it."""
         return self.place, f"{self.place}/files"
 
-    @property
-    def made(self) -> dict[str, str]:
-        """The files that are not the administrator's."""
-        return {path: text for path, text in self.files.items() if path not in self.sources}
-
 
 def image(guest: Guest, facts: Facts) -> Image | None:
     """The seed of a guest that has one and whose files were looked at."""

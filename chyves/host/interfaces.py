@@ -33,7 +33,6 @@ class Interface:
     description: str = ""
     groups: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
-    ether: str = ""
     opened_by: int | None = None
     addresses: tuple[str, ...] = ()
     filters: bool | None = None
@@ -141,7 +140,6 @@ def _interface(head: str, *lines: str) -> Interface:
         description=words.get("description", [""])[0],
         groups=tuple(words.get("groups", [""])[0].split()),
         members=tuple(map(_first, words.get("member", ()))),
-        ether=_first(words.get("ether", [""])[0]),
         opened_by=int(opened) if opened.isdecimal() else None,
         addresses=tuple(address for address in map(_first, found) if not address.startswith(LINK_LOCAL)),
         filters="VLANFILTER" in bridge if bridge else None,

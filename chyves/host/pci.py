@@ -35,11 +35,6 @@ class PciDevice:
         """Whether it is for guests."""
         return self.driver == PASSTHROUGH
 
-    @property
-    def card(self) -> str:
-        """Its bus and slot: functions of one of these are one card."""
-        return self.place.rpartition("/")[0]
-
 
 class Pci:
     """The devices and their drivers. Every refusal by devctl is a ProgramFailed with its words."""

@@ -104,7 +104,6 @@ def test_a_tap() -> None:
         description="chyves: web1: net0",
         groups=("tap", "chyves"),
         members=(),
-        ether="58:9c:fc:10:ff:aa",
         opened_by=1234,
     )
 
@@ -136,7 +135,7 @@ def test_up_is_a_flag_of_its_own() -> None:
 
 def test_an_old_release() -> None:
     tap = parse(ELEVEN)["tap0"]
-    assert (tap.groups, tap.ether, tap.up, tap.opened_by) == (("tap",), "00:bd:2a:f6:00:00", False, None)
+    assert (tap.groups, tap.up, tap.opened_by) == (("tap",), False, None)
 
 
 def test_no_flags_and_no_interfaces() -> None:

@@ -37,7 +37,7 @@ def explain(host: Host, guest: str, iso: str | None = None, config: bool = False
     holding = holdings.guest(guest)
     facts = host_facts(host, passthrough=bool(holding.properties.pcidev))
     launch = prepare.lines(holdings, holding, iso, facts)
-    for warning in launch.warnings:
+    for warning in (*prepare.hidden_images(holding), *launch.warnings):
         host.terminal.warn(warning)
     if config:
         return _configuration(holdings, holding, launch, facts)

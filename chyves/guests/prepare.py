@@ -155,7 +155,7 @@ def keep(holdings: Holdings, holding: GuestHolding, before: Guest) -> None:
 
 
 def hidden_images(holding: GuestHolding) -> Iterator[str]:
-    """A sentence for each dataset below img/ whose raw images cannot be seen there."""
+    """A sentence for each dataset below img/, and each directory, whose raw images cannot be seen there."""
     top = f"{holding.dataset}/img"
     for name, row in holding.rows.items():
         if name != top and not name.startswith(f"{top}/"):
@@ -166,6 +166,13 @@ def hidden_images(holding: GuestHolding) -> Iterator[str]:
         elif row["type"] == "filesystem" and not place.is_relative_to(holding.mountpoint / "img"):
             where = f"{name} is mounted at {place}, not below img/, so that its images are missing"
             yield f"{holding.name}: {where}; use: zfs inherit mountpoint {name}"
+    unseen: list[OSError] = []
+    for _ in os.walk(holding.mountpoint / "img", onerror=unseen.append):
+        pass
+    for error in unseen:
+        if isinstance(error, PermissionError):
+            where = f"only root may look into {error.filename}, so that its images are missing"
+            yield f"{holding.name}: {where}; do this as root"
 
 
 def held_disks(holding: GuestHolding) -> list[str]:

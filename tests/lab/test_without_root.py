@@ -193,6 +193,21 @@ def test_what_only_root_may_look_at_is_told_and_further_guests_are_checked(house
     )
 
 
+def test_images_that_only_root_may_see_are_told_of(house: Lab, place: Path) -> None:
+    python = ordinary_user.begin(house)
+    directory = house.root / "chyves/zroot/guests/web3/img/private"
+    directory.mkdir(mode=0o700)
+    why = f"only root may look into {directory}, so that its images are missing; do this as root"
+    try:
+        asked = [(line.split(), "") for line in ("check web3 -H", "explain web3", "web3 disk list")]
+        check, *others = ordinary_user.told(python, house, asked, place)
+        assert (check.status, check.out) == (1, f"web3\tNO\t{why}\n")
+        assert [(one.status, one.error) for one in others] == [(0, f"warning: web3: {why}\n")] * 2
+        assert done(house, "check", "web3", "-H").startswith("web3\tYES\t")
+    finally:
+        directory.rmdir()
+
+
 def problem(row: Command, line: str, said: Said) -> str:
     """What is wrong with an answer; nothing where it is what is documented."""
     text = f"{said.status}\n{said.out[-300:]}\n{said.error}"

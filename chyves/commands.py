@@ -26,7 +26,7 @@ OWNER = Arg("owner", f"{CHOICE}, or the host (global), or what new guests begin 
 POOL = Arg("pool", "A ZFS pool.", check=names.pool, complete="pools")
 IN_POOL = Arg("pool", "The pool; the primary one unless told.", Many.OPTIONAL, check=names.pool, complete="pools")
 KIND = Arg("kind", "ISO images, or firmware.", choices=("iso", "firmware"))
-SIZE = Arg("size", "Such as 20G; a number alone counts gigabytes.", Many.OPTIONAL)
+SIZE = Arg("size", "Such as 20G; a number alone counts gigabytes; the size of defaults unless told.", Many.OPTIONAL)
 NEW_SIZE = Arg("size", "Such as 20G; a number alone counts gigabytes.")
 BRIDGE = Arg("bridge", "A bridge, such as bridge0.", check=names.bridge, complete="bridges")
 IN_BRIDGE = Arg(
@@ -79,7 +79,7 @@ CLONE_FLAGS = (
     Option("-ie", "A copy, which stands alone, with exactly the same properties.", group="flag"),
     Option("-iu", "A copy, with a uuid, serial line, VNC port, taps and MACs of its own.", group="flag"),
 )
-FREEZE = Option("--freeze", "Have the guest agents freeze the file systems of those that run meanwhile.")
+FREEZE = Option("--freeze", "Have the agents of guests that run freeze their file systems meanwhile.")
 HEADLESS = Option("-H", "For scripts: tabs between columns and no heading.")
 
 COMMANDS = (
@@ -368,7 +368,7 @@ COMMANDS = (
         doc="Show what running guests use now: processors, memory, disks and network; live on a terminal, until q.",
         run="chyves.guests.top:top",
         options=(
-            Option("-b", "Not live, but after so many seconds; so also where there is no terminal."),
+            Option("-b", "Not live, but once or --count times; so also where there is no terminal."),
             Option("--every", "Seconds between two looks; 2 unless told.", "seconds"),
             Option("--count", "How many tables; with -b 1 unless told.", "count"),
             HEADLESS,
@@ -740,7 +740,7 @@ COMMANDS = (
         "list",
         "global",
         IN_POOL,
-        doc="Show the properties of the host.",
+        doc="Show the properties of the host, and those of a pool.",
         run="chyves.guests.get:global_",
         options=(HEADLESS,),
     ),
@@ -777,7 +777,7 @@ COMMANDS = (
     shows(
         "list",
         "properties",
-        doc="Show the names of the properties.",
+        doc="Show all properties, with their defaults and what they are.",
         run="chyves.guests.get:properties",
         options=(HEADLESS,),
     ),

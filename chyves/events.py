@@ -32,7 +32,7 @@ EVENTS = {
     "vars_reset": "A guest has empty UEFI variables.",
     "interface_added": "A guest has a further network interface; interface, bridge.",
     "interface_removed": "A network interface was taken from a guest; interface.",
-    "network_changed": "A bridge was changed; bridge, and interface where it is about one.",
+    "network_changed": "A bridge was changed; bridge, interface where it is about one, new where it was migrated.",
     "pool_installed": "A pool has datasets of chyves now; pool.",
     "pool_promoted": "A pool is the primary one now; pool.",
     "pool_offline": "A pool was put out of use; pool.",

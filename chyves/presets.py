@@ -32,22 +32,24 @@ UTC = "-u"
 """bhyve's option by which the guest's clock counts UTC: only Windows takes what a clock says for its local time."""
 
 PRESETS = {
-    "freebsd": Preset("bhyveload, virtio devices, -u", {"loader": "bhyveload", **VIRTIO}, {"ram": "512M"}, (UTC,)),
+    "freebsd": Preset(
+        "bhyveload, virtio devices, -u in bargs", {"loader": "bhyveload", **VIRTIO}, {"ram": "512M"}, (UTC,)
+    ),
     "linux": Preset(
-        "UEFI with variables of its own and a serial console, virtio devices, -u, -w",
+        "UEFI with variables of its own and a serial console, virtio devices, -u and -w in bargs",
         {**SERIAL, "uefi_vars": "yes", **VIRTIO},
         {"ram": "1G"},
         (UTC, UNKNOWN_REGISTERS),
     ),
     "openbsd": Preset(
-        "UEFI with a serial console (type at its boot prompt: set tty com0), virtio devices, -u, -w",
+        "UEFI with a serial console (type at its boot prompt: set tty com0), virtio devices, -u and -w in bargs",
         {**SERIAL, **VIRTIO},
         {"ram": "512M"},
         (UTC, UNKNOWN_REGISTERS),
     ),
     "windows11": Preset(
         "UEFI with variables of its own, a TPM that swtpm plays, a screen with a tablet, devices that Windows has "
-        "drivers for (ahci-hd, e1000), 2 processors and 4G at least, -w, without -u",
+        "drivers for (ahci-hd, e1000), 2 processors and 4G at least, -w and no -u in bargs",
         {
             "loader": "uefi",
             "uefi_vars": "yes",

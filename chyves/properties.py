@@ -234,8 +234,8 @@ class Global(Section):
     prompt_on_destruction = Property(
         YES,
         "yes",
-        "Ask on a terminal before something is destroyed. no: only before all guests, or clones, which no line names, "
-        "are; what a line names goes unasked, in scripts too.",
+        "Ask on a terminal before something is destroyed. no: what the line names is destroyed unasked, in scripts "
+        "too, but for snapshots, and guests that it does not name (all, a group, clones with force).",
         example="no",
         since="0.3.0",
         when=When.NOW,

@@ -16,6 +16,7 @@ from chyves.cli.parser import GENERAL, general_options
 from chyves.command import Arg, Command, Many, Option, Word
 from chyves.commands import COMMANDS, HEADLESS
 from chyves.doctor.kinds import KINDS, How
+from chyves.events import EVENTS
 from chyves.properties import DefaultsOnly, Global, Guest, Pool
 from chyves.section import Section, When, Writer
 
@@ -54,9 +55,8 @@ def _word(word: Word) -> str:
         Many.REST: "Oo Ar {} ... Oc",
         Many.SOME: "Ar {} ...",
     }
-    one = form[word.many].format(word.name)
-    several = f"{one} Ns Oo , Ns Ar {word.name} Oc Ns ..." if word.split else one
-    return " | Cm ".join((several, *word.instead))
+    further = f" Ns Oo , Ns Ar {word.name} Oc Ns ..." if word.split else ""
+    return " | Cm ".join((form[word.many].format(f"{word.name}{further}"), *word.instead))
 
 
 def _option(option: Option) -> str:
@@ -106,6 +106,13 @@ def _kinds() -> Iterator[str]:
         for kind in (kind for kind in KINDS.values() if kind.how is how):
             yield from (f".It Li {_escaped(kind.name)}", *_text(f"{kind.means} {kind.remedy}"))
         yield ".El"
+
+
+def _events() -> Iterator[str]:
+    yield ".Bl -tag -width indent -compact"
+    for name, doc in EVENTS.items():
+        yield from (f".It Li {name}", *_text(doc))
+    yield ".El"
 
 
 def _command(row: Command) -> Iterator[str]:
@@ -170,6 +177,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "words": _words,
     "options": _general,
     "commands": _commands,
+    "events": _events,
     "guest": lambda: _properties(Guest),
     "defaults": lambda: _properties(DefaultsOnly),
     "global": lambda: _properties(Global),

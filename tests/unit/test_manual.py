@@ -13,6 +13,7 @@ import pytest
 from chyves.cli.help import command_help, help_
 from chyves.cli.manual import page
 from chyves.commands import COMMANDS
+from chyves.events import EVENTS
 from chyves.properties import Defaults, Global, Guest, Pool
 
 MAN = Path(__file__).parents[2] / "man"
@@ -109,3 +110,10 @@ def test_page_shows_commands_as_they_are_typed() -> None:
     assert "chyves guest[,guest]... | all delete [force | keepnet]\n" in text
     assert "chyves {iso | firmware} import source [checksum]\n" in text
     assert "chyves info [-zbprvstcudnakwlH]\n" in text
+    assert "libvirt} where [guest[,guest]...] [--rename] [--name name]\n" in text
+
+
+def test_every_event_has_its_item() -> None:
+    text = MANUAL.replace("\\-", "-")
+    for name, doc in EVENTS.items():
+        assert f"\n.It Li {name}\n{doc}\n" in text

@@ -49,7 +49,8 @@ class Board(Section):
     cpu_pin = Property(
         Pins(),
         "-",
-        "Which processors of the host run which of the guest's, counted from 0; several for one where it is named so.",
+        "The processors of the host that run those of the guest, both counted from 0; one of the guest's that is named "
+        "again may run on several.",
         example="0:2,1:3",
         since=SINCE,
         unset=True,
@@ -74,7 +75,7 @@ class Board(Section):
     fwcfg = Property(
         Choice(("bhyve", "qemu")),
         "bhyve",
-        "How a UEFI firmware is told of the machine; qemu, of FreeBSD 14.0, is what fwcfg_{n} need.",
+        "How a UEFI firmware is told of the machine; qemu, from FreeBSD 14.0 on, is what fwcfg_{n} need.",
         example="qemu",
         since=SINCE,
         unset=True,
@@ -133,7 +134,8 @@ class Board(Section):
     ram_wired = Property(
         Maybe(Flag()),
         "-",
-        "Whether the guest's memory is never paged out; where it is not set, bargs and passthrough tell.",
+        "Whether the guest's memory is never paged out; where this is not set, it is so with -S in bargs and "
+        "with a device of the host.",
         example="yes",
         since=SINCE,
         unset=True,
@@ -162,7 +164,7 @@ class Board(Section):
         Flag(),
         "no",
         "Show the screen at the socket /var/run/chyves/GUEST/vnc.sock, for root of this host alone, instead of "
-        "uefi_vnc_ip and uefi_vnc_port; of FreeBSD 15.1.",
+        "uefi_vnc_ip and uefi_vnc_port; from FreeBSD 15.1 on.",
         example="yes",
         since=SINCE,
         unset=True,

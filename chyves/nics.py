@@ -168,7 +168,7 @@ class Cards(Section):
     tap_vlan = _row(
         Int(FIRST, LAST),
         "The VLAN of the frames without a tag that tap{n} sends and hears. Its bridge filters VLANs then, whose uplink "
-        "has them with their tags; FreeBSD 15.0.",
+        "has them with their tags; from FreeBSD 15.0 on.",
         "tap{n}_vlan",
         "10",
     )

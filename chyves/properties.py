@@ -365,7 +365,8 @@ class Guest(Board, Cards):
     disk_bootindex = _of_disk(
         Int(0, 999),
         "bootindex",
-        "The place of disk{n} in the order in which UEFI firmware that knows fw_cfg boots, 0 first; FreeBSD 14.0.",
+        "The place of disk{n} in the order in which UEFI firmware that knows fw_cfg boots, 0 first; from FreeBSD 14.0 "
+        "on.",
         example="1",
     )
     disk_cache = _of_disk(
@@ -419,7 +420,7 @@ class Guest(Board, Cards):
         Match(DISK_SERIAL, "serial", "1 to 20 letters, digits or . _ -, one of them a letter or digit"),
         "serial",
         "The serial number of disk{n}; made with the disk. A disk from before has one that bhyve makes from its path, "
-        "which is written down where that changes. FreeBSD 13.0.",
+        "which is written down where that changes. From FreeBSD 13.0 on.",
         example="CHY-7F3A90C2D41B5E68",
     )
     disk_trim = _of_disk(
@@ -736,7 +737,8 @@ class Guest(Board, Cards):
     virtio_block_options = Numbered(
         BlockOptions(),
         "",
-        "Options of bhyve(8) for disk{n}.",
+        "Options of bhyve(8) for disk{n}, as 0.2.0 had them; disk{n}_cache, disk{n}_readonly and disk{n}_sectorsize "
+        "are the same one by one.",
         highest=names.HIGHEST_DISK,
         name="virtio_block_options_disk{n}",
         example="nocache,sectorsize=512/4096",

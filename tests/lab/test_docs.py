@@ -1,4 +1,4 @@
-"""Every command line of README.md and docs/ is run on a lab, in the order of the page, each once."""
+"""Every command line of README.md and docs/ is run on a lab, in the order of the page, each once; and links lead on."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ TOP = Path(__file__).parents[2]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`(chyves [^`\n]+)`(?!`)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 ADDRESS = re.compile(r"https?://\S*/(\S+)")
 NOT_HERE = {
     "make": "the checkout's own targets: tests/unit/test_installation.py, and this run itself",
@@ -126,3 +127,13 @@ def test_every_command_line_of_a_page_does_what_it_says(house: House, page: Path
     reader = Reader(house, page)
     wrong = [told for line in lines_of(page) if (told := reader.types(line))]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", [*PAGES, TOP / "CONTRIBUTING.md", TOP / "CHANGELOG.md"], ids=lambda page: page.stem)
+def test_links_of_a_page_lead_to_files(page: Path) -> None:
+    assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    linked = {TOP / link for link in LINK.findall(PAGES[0].read_text())}
+    assert set(PAGES[1:]) <= linked

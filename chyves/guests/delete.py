@@ -16,6 +16,7 @@ from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.names import PROCESS
 from chyves.network.plan import without_member
+from chyves.pools.doomed import refuse_bound
 from chyves.pools.holdings import GuestHolding, Holdings
 from chyves.pools.writing import save
 from chyves.targets import Target, named
@@ -46,10 +47,13 @@ def delete(host: Host, guest: Target, how: str | None = None, yes: bool = False)
 
 
 def _doomed(holdings: Holdings, guest: Target, how: str | None) -> list[GuestHolding]:
-    """What is to go, in order: with `force` also clones, before what they hang on."""
+    """What is to go, clones before what they hang on: with `force` also those that are not named."""
     wanted = holdings.find(guest)
-    doomed = lineage.with_clones(holdings, wanted) if how == "force" else wanted
+    chosen = {holding.name for holding in wanted}
+    family = lineage.with_clones(holdings, wanted)
+    doomed = family if how == "force" else [holding for holding in family if holding.name in chosen]
     _refuse(holdings.host, holdings, doomed, how)
+    refuse_bound(holdings.host, {holding.name: holding.dataset for holding in doomed})
     return doomed
 
 

@@ -93,7 +93,7 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
         holding = holdings.guest(guest)
         refuse_template(holding)
         bytes_ = Defaults.size.parse(guest, size or holdings.defaults.get("size"), "size")
-        disk = f"disk{free_number(0, (names.disk_number(name) or 0 for name in holding.volumes))}"
+        disk = f"disk{free_number(0, _taken(holding))}"
         dataset = f"{holding.dataset}/{disk}"
         new = f"{holding.pool.guests_dataset}/{leftovers.NEW.name}/{guest}:{disk}"
         before, after = holding.properties, _with_disk(holdings, holding, disk, bytes_)
@@ -114,6 +114,14 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
                 host.events.note("disk_added", guest, disk=disk, size=bytes_)
             leftovers.tidy(host, holding.pool, new)
         host.terminal.say(1, f"{guest}: {disk} of {SIZES.format(bytes_)} added" + _later(host, guest))
+
+
+def _taken(holding: GuestHolding) -> Iterator[int]:
+    """The numbers of `disk{n}` that datasets of a guest have, also such as are no volumes."""
+    for dataset in holding.rows:
+        number = names.disk_number(dataset.removeprefix(f"{holding.dataset}/"))
+        if number is not None:
+            yield number
 
 
 def _with_disk(holdings: Holdings, holding: GuestHolding, disk: str, size: int) -> Guest:

@@ -158,6 +158,7 @@ def refuse_bound(history: History, doomed: Iterable[Snapshot]) -> None:
 
 
 def _owner(holding: GuestHolding, dataset: str) -> str:
-    """The guest that a dataset belongs to, or the dataset's own name where it is of none."""
+    """The guest that a dataset belongs to, or the dataset's own name where it is of none, or of this one."""
     below = f"{holding.pool.guests_dataset}/"
-    return dataset.removeprefix(below).partition("/")[0] if dataset.startswith(below) else dataset
+    guest = dataset.removeprefix(below).partition("/")[0] if dataset.startswith(below) else ""
+    return dataset if guest in ("", holding.name) or guest.startswith(".") else guest

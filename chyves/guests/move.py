@@ -15,6 +15,7 @@ from chyves.guests.lineage import cloned
 from chyves.guests.process_snapshots import take_process_snapshots
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.pools.doomed import refuse_bound
 from chyves.pools.holdings import MOVING, GuestHolding, Holdings, PoolHolding
 from chyves.targets import Target
 
@@ -112,6 +113,7 @@ def _refuse(host: Host, holding: GuestHolding, target: PoolHolding, clones: Mapp
     hanging = [clone for dataset in holding.rows for clone in clones.get(dataset, ()) if clone not in holding.rows]
     if hanging:
         raise ChyvesError(f"{name}: {', '.join(hanging)} was cloned from it and stays on {here}; {copied}")
+    refuse_bound(host, {name: holding.dataset})
 
 
 def _measured(holding: GuestHolding, target: PoolHolding) -> int:

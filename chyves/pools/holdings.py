@@ -143,8 +143,9 @@ class GuestHolding:
 
     @property
     def volumes(self) -> dict[str, dict[str, str]]:
-        """Its `disk{n}` volumes, by number."""
-        found = {name.rpartition("/")[2]: row for name, row in self.rows.items() if row["type"] == "volume"}
+        """Its `disk{n}` volumes, by number; what is further below is none of them."""
+        below = f"{self.dataset}/"
+        found = {name.removeprefix(below): row for name, row in self.rows.items() if row["type"] == "volume"}
         disks = {name: row for name, row in found.items() if names.disk_number(name) is not None}
         return dict(sorted(disks.items(), key=lambda item: names.disk_number(item[0]) or 0))
 

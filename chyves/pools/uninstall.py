@@ -9,6 +9,7 @@ from chyves.guests import leftovers
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
 from chyves.pools import use
+from chyves.pools.doomed import refuse_bound
 from chyves.pools.holdings import RESOURCES, UNINSTALLED, PoolHolding
 
 OURS = (
@@ -35,6 +36,7 @@ def uninstall(host: Host, pool: str, yes: bool = False) -> None:
             raise ChyvesError(f"{pool}: has the guests {', '.join(held.guests)}; delete or move them first")
         _refuse_strange(held)
         use.refuse_needed(holdings, held, "uninstalled")
+        refuse_bound(host, {pool: held.dataset})
         below = host.zfs.below(held.dataset)
         lines = [f"{name} will be destroyed" for name in below]
         question = f"{pool}: destroy all of it?"

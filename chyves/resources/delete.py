@@ -8,6 +8,7 @@ from chyves.errors import ChyvesError
 from chyves.guests import running
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
+from chyves.pools.doomed import refuse_bound
 from chyves.pools.holdings import NULL_ISO, RESOURCES, Holdings
 from chyves.resources import leftovers
 
@@ -27,6 +28,7 @@ def delete(host: Host, kind: str, name: str, yes: bool = False) -> None:
 
 def _delete(host: Host, kind: str, parent: str, name: str, yes: bool) -> None:
     dataset, old = f"{parent}/{name}", f"{parent}/{leftovers.OLD}{name}"
+    refuse_bound(host, {name: dataset})
     below = host.zfs.below(dataset)
     lines = [f"{each} will be destroyed" for each in below]
     if not (host.dry or host.terminal.confirm(f"{name}: delete it?", yes, lines, named=True)):

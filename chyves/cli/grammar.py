@@ -154,6 +154,7 @@ def _refuse(rows: Rows, index: int, words: Sequence[str]) -> NoReturn:
         )
     if index == 1:
         _refuse_misplaced(words[0], offered)
+        _refuse_late(*words[:2])
         if guess == NO_GUESS and (near := _guess(words[0], offered)) != NO_GUESS:
             raise UsageError(f"{shown(words[0])}: is no command{near} it is written after the guest")
     raise UsageError(f"{text}: is no command{guess} see: chyves help")
@@ -185,6 +186,14 @@ def _refuse_misplaced(first: str, verbs: Sequence[str]) -> None:
     guess = _guess(first, _first_literals())
     if guess != NO_GUESS and first not in _first_literals():
         raise UsageError(f"{shown(first)}: is no command{guess} see: chyves help")
+
+
+def _refuse_late(first: str, second: str) -> None:
+    """Raise UsageError where the second word, behind a guest, should be the first."""
+    rows = [row for row in COMMANDS if second in literals(row.words[0])]
+    if rows and first not in _first_literals():
+        right = f"it is: {synopsis(rows[0])}" if len(rows) == 1 else f"see: chyves help {second}"
+        raise UsageError(f"{second}: begins the line; {right}")
 
 
 def _first_literals() -> list[str]:

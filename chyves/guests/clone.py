@@ -100,10 +100,10 @@ def clone(host: Host, guest: str, name: Sequence[str], pool: str | None = None, 
         _refuse_other_pool(original, where, how, name[0])
         unique = Unique.read(holdings)
         _tell_of_running(host, original)
+        if not dependent(how):
+            require_room(host, name, where, original.sizes.values())
         for number, new in enumerate(name):
             with begun(name[number + 1 :]):
-                if not dependent(how):
-                    require_room(host, new, where, original.sizes.values())
                 _clone(holdings, original, new, where, how, unique)
 
 

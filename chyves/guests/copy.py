@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -56,16 +56,24 @@ def measured(host: Host, datasets: Iterable[str]) -> dict[str, Size]:
     return {row["name"]: Size(*(int(row[column]) for column in columns)) for row in rows}
 
 
-def require_room(host: Host, name: str, pool: PoolHolding, sizes: Iterable[Size]) -> None:
-    """Raise ChyvesError where a pool has not the room for copies of datasets; `name` is the guest's."""
-    needed = sum(max(size.held, size.reserved) for size in sizes)
-    refuse_full(name, pool, needed, int(host.zfs.get(pool.guests_dataset, "available")))
+def require_room(host: Host, new: Sequence[str], pool: PoolHolding, sizes: Iterable[Size]) -> None:
+    """Raise ChyvesError where a pool has not the room for copies of datasets, for each of the new guests."""
+    needed = len(new) * sum(max(size.held, size.reserved) for size in sizes)
+    refuse_full(",".join(new), pool, needed, int(host.zfs.get(pool.guests_dataset, "available")))
 
 
-def refuse_full(name: str, pool: PoolHolding, needed: int, free: int) -> None:
+def free(pool: PoolHolding) -> int:
+    """The bytes that are free for guests on a pool that was asked for `available`; raises ChyvesError."""
+    dataset = pool.guests_dataset
+    if dataset not in pool.rows:
+        raise ChyvesError(f"{dataset}: does not exist; make it with: zfs create {dataset}")
+    return int(pool.rows[dataset]["available"])
+
+
+def refuse_full(name: str, pool: PoolHolding, needed: int, free: int, advice: str = "choose another pool") -> None:
     """Raise ChyvesError where fewer bytes are free on a pool than are needed there."""
     if needed > free:
         raise ChyvesError(
             f"{name}: needs {rounded(needed)} on {pool.name}, where {rounded(free)} are free; "
-            "make room there, or choose another pool"
+            f"make room there, or {advice}"
         )

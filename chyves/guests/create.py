@@ -10,6 +10,7 @@ from chyves.bhyve.facts import Chassis, Disk
 from chyves.bhyve.slots import places
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers
+from chyves.guests.copy import free, refuse_full
 from chyves.guests.each import begun
 from chyves.guests.leftovers import NEW
 from chyves.guests.unique import Unique, disk_serial
@@ -31,11 +32,13 @@ def create(
     if preset is not None:
         presets.preset(preset)
     with host.locks.hold("all"):
-        holdings = leftovers.settled(host)
+        holdings = leftovers.settled(host, ("available",))
         where = holdings.pool(pool)
         for name in guest:
             refuse_taken(holdings, name)
         volume_size = Defaults.size.parse(guest[0], size or holdings.defaults.get("size"), "size")
+        # ZFS reserves all of a volume, and a little more.
+        refuse_full(",".join(guest), where, len(guest) * volume_size, free(where), "choose another size or pool")
         unique = Unique.read(holdings)
         for number, name in enumerate(guest):
             with begun(guest[number + 1 :]):

@@ -10,6 +10,7 @@ from chyves.cli.sizes import rounded
 from chyves.cli.tables import Column, Row, Table, Value
 from chyves.errors import ChyvesError
 from chyves.guests import history, leftovers, prepare, running
+from chyves.guests.copy import refuse_full
 from chyves.guests.create import volume_properties
 from chyves.guests.template import refuse_template
 from chyves.guests.unique import disk_serial
@@ -25,6 +26,8 @@ from chyves.values import NONE, Size
 
 SIZES = Size("")
 VOLUME = ("used", "volblocksize")
+ROOM = ("available", "refreservation")
+SMALLER = "choose a smaller size"
 COLUMNS = (
     Column("guest", "Guest"),
     Column("disk", "Disk"),
@@ -89,11 +92,12 @@ def _line(lines: Mapping[int, str], number: int | None) -> str | None:
 def add(host: Host, guest: str, size: str | None = None) -> None:
     """Give a guest a further volume, the next free `disk{n}`; it is seen at the next start."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = leftovers.settled(host)
+        holdings = leftovers.settled(host, ROOM)
         holding = holdings.guest(guest)
         refuse_template(holding)
         bytes_ = Defaults.size.parse(guest, size or holdings.defaults.get("size"), "size")
         disk = f"disk{free_number(0, _taken(holding))}"
+        refuse_full(f"{guest}: {disk}", holding.pool, bytes_, _free(holding), SMALLER)
         dataset = f"{holding.dataset}/{disk}"
         new = f"{holding.pool.guests_dataset}/{leftovers.NEW.name}/{guest}:{disk}"
         before, after = holding.properties, _with_disk(holdings, holding, disk, bytes_)
@@ -114,6 +118,11 @@ def add(host: Host, guest: str, size: str | None = None) -> None:
                 host.events.note("disk_added", guest, disk=disk, size=bytes_)
             leftovers.tidy(host, holding.pool, new)
         host.terminal.say(1, f"{guest}: {disk} of {SIZES.format(bytes_)} added" + _later(host, guest))
+
+
+def _free(holding: GuestHolding) -> int:
+    """The bytes that a guest's datasets may grow by, as `ROOM` was asked for."""
+    return int(holding.rows[holding.dataset]["available"])
 
 
 def _taken(holding: GuestHolding) -> Iterator[int]:
@@ -232,7 +241,7 @@ def _resize_back(host: Host, volume: str, size: int) -> None:
 def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> None:
     """Change the size of a volume or a raw image; to a smaller one, losing data, only of a guest that is off; asks."""
     with host.locks.hold("all", f"guest.{guest}"):
-        holdings = leftovers.settled(host, VOLUME)
+        holdings = leftovers.settled(host, (*VOLUME, *ROOM))
         holding = holdings.guest(guest)
         refuse_template(holding)
         image = _image(holding, disk)
@@ -246,6 +255,8 @@ def resize(host: Host, guest: str, disk: str, size: str, yes: bool = False) -> N
             change = f"{guest}: {disk}: from {SIZES.format(now)} to {SIZES.format(new)}"
             if not host.dry and not host.terminal.confirm(f"{change}, and lose what is behind that?", yes, named=True):
                 return
+        elif not image and row["refreservation"] != "0":  # where nothing is reserved, as much is promised as one likes
+            refuse_full(f"{guest}: {disk}", holding.pool, new - now, _free(holding), SMALLER)
         with Undo() as undo:
             if image:
                 undo.do(lambda: host.files.resize(image, new))

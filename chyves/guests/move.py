@@ -8,7 +8,7 @@ from chyves import names
 from chyves.errors import ChyvesError
 from chyves.guests import leftovers, prepare, rollback, running
 from chyves.guests.arrival import MOVED
-from chyves.guests.copy import refuse_full
+from chyves.guests.copy import free, refuse_full
 from chyves.guests.each import each
 from chyves.guests.leftovers import NEW, OLD
 from chyves.guests.lineage import cloned
@@ -121,10 +121,8 @@ def _measured(holding: GuestHolding, target: PoolHolding) -> int:
 
     Raises ChyvesError where they, and what is reserved for them, have not the room.
     """
-    if target.guests_dataset not in target.rows:
-        raise ChyvesError(f"{target.guests_dataset}: does not exist; make it with: zfs create {target.guests_dataset}")
-    own, there = holding.rows[holding.dataset], target.rows[target.guests_dataset]
-    refuse_full(holding.name, target, int(own["used"]), int(there["available"]))
+    own = holding.rows[holding.dataset]
+    refuse_full(holding.name, target, int(own["used"]), free(target))
     return int(own["logicalused"])
 
 

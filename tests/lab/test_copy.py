@@ -59,6 +59,6 @@ def test_a_pool_that_is_too_small_is_refused_before(host: Host, lab: Lab) -> Non
     zfs(lab, "set", "quota=32M", "tank/chyves")
     pool, sizes = Holdings.read(host).pools["tank"], measured(host, ["zroot/chyves/guests/a/disk0"]).values()
     with pytest.raises(ChyvesError, match=r"a: needs 67M on tank, where 3\d\.\d.* are free; make room there"):
-        require_room(host, "a", pool, sizes)
+        require_room(host, ["a"], pool, sizes)
     zfs(lab, "set", "quota=1G", "tank/chyves")
-    require_room(host, "a", pool, sizes)
+    require_room(host, ["a"], pool, sizes)

@@ -114,6 +114,8 @@ def test_prefixes_of_options_are_refused() -> None:
     ("line", "message"),
     [
         ("web1 starrt", "starrt: is no command; did you mean start? see: chyves help"),
+        ("web1 check", "check: begins the line; it is: chyves check guest[,guest...]|all [-H]"),
+        ("web1 dataset", "dataset: begins the line; see: chyves help dataset"),
         ("lst", "lst: is no command; did you mean list? see: chyves help"),
         ("lst disks", "lst: is no command; did you mean list? see: chyves help"),
         ("web1", "web1: is no command; if it is a guest, say what to do with it; see: chyves help"),

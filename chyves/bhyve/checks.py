@@ -153,10 +153,7 @@ def _host_root(guest: Guest) -> bool:
 
 def _firmware(guest: Guest, facts: Facts) -> None:
     if guest.uefi_firmware is None:
-        raise ChyvesError(
-            f"{facts.name}: uefi_firmware: is not set, and a UEFI guest boots with it; "
-            "set it to one of: chyves list firmware"
-        )
+        raise ChyvesError(firmware.not_set(facts.name))
     if facts.firmware is None:
         raise ChyvesError(
             f"{facts.name}: uefi_firmware: {guest.uefi_firmware} is not among the firmware of this host; "

@@ -44,10 +44,17 @@ def check(guest: Guest, facts: Facts) -> None:
         _sizes(guest, facts.variables)
 
 
+def not_set(name: str) -> str:
+    """Why a UEFI guest without a firmware cannot boot."""
+    return f"{name}: uefi_firmware: is not set, and a UEFI guest boots with it; set it to one of: chyves list firmware"
+
+
 def missing(guest: Guest) -> str:
     """Why a guest that keeps variables cannot begin to."""
+    if guest.uefi_firmware is None:
+        return not_set(guest.owner)
     return (
-        f"{guest.owner}: uefi_vars: {template_name(guest.uefi_firmware or '')} is neither among the firmware nor in "
+        f"{guest.owner}: uefi_vars: {template_name(guest.uefi_firmware)} is neither among the firmware nor in "
         "/usr/local/share/uefi-firmware; install the package edk2-bhyve, or import it with: chyves firmware import"
     )
 

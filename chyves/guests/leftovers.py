@@ -257,8 +257,14 @@ def finish(
 
 
 def within(undo: Undo, host: Host, pool: PoolHolding, dataset: str) -> None:
-    """Have `.new` or `.old` destroyed again where what is about to be done in it is taken back."""
-    parent = dataset.rpartition("/")[0]
+    """Have `.new` or `.old` destroyed again where what is about to be done in it is taken back.
+
+    Raises ChyvesError where there is such a dataset from before, which could not be taken back or finished.
+    """
+    parent, _, name = dataset.rpartition("/")
+    if dataset in pool.rows and not host.dry:
+        name = name.partition(":")[0]
+        raise ChyvesError(f"{name}: {dataset} is left from before; see above what is in the way, and try again")
     undo.do(lambda: None, lambda: tidy(host, pool, dataset) if host.zfs.exists(parent) else None, f"destroy {parent}")
 
 

@@ -55,12 +55,17 @@ class PoolHolding:
 
     def place(self, dataset: str, below: str = "") -> Path:
         """Where a file system of this pool is mounted, or a path below that; raises ChyvesError where it is not."""
-        row = self.rows.get(dataset, {})
+        row = self.rows.get(dataset)
+        if row is None:
+            raise ChyvesError(f"{dataset}: does not exist; bring it back, or make it with: zfs create {dataset}")
         mountpoint = row.get("mountpoint", "-")
         if not mountpoint.startswith("/"):
             raise ChyvesError(f"{dataset}: has no mountpoint; set one with: zfs inherit mountpoint {dataset}")
         if row.get("mounted") == "no":
-            raise ChyvesError(f"{dataset}: is not mounted; mount it with: zfs mount {dataset}")
+            above = self.rows.get(dataset.rpartition("/")[0], {})
+            # One that is mounted before what it is in keeps that from being mounted.
+            which = "-a" if above.get("mounted") == "no" else dataset
+            raise ChyvesError(f"{dataset}: is not mounted; mount it with: zfs mount {which}")
         return Path(mountpoint, below)
 
     @property

@@ -15,7 +15,7 @@ from chyves.guests.lineage import cloned
 from chyves.guests.process_snapshots import take_process_snapshots
 from chyves.host.machine import Host
 from chyves.host.undo import Undo
-from chyves.pools.doomed import refuse_bound
+from chyves.pools.doomed import bound
 from chyves.pools.holdings import MOVING, GuestHolding, Holdings, PoolHolding
 from chyves.targets import Target
 
@@ -37,17 +37,26 @@ def move(host: Host, guest: Target, pool: str) -> None:
             raise ChyvesError(f"{there[0]}: is on pool {pool} already; see: chyves list pools")
         for name in there:
             host.terminal.say(1, f"{name}: is on {pool} already")
-        clones = cloned(holdings)
-        each(host, [holding for holding in wanted if holding.name not in there],
-             lambda holding: _move(holdings, holding, target, clones))  # fmt: skip
+        moving = [holding for holding in wanted if holding.name not in there]
+        clones, stuck = cloned(holdings), bound(host, {holding.name: holding.dataset for holding in moving})
+        each(host, moving, lambda holding: _move(holdings, holding, target, clones, stuck.get(holding.name)))
 
 
-def _move(holdings: Holdings, holding: GuestHolding, target: PoolHolding, clones: Mapping[str, Sequence[str]]) -> None:
+def _move(
+    holdings: Holdings,
+    holding: GuestHolding,
+    target: PoolHolding,
+    clones: Mapping[str, Sequence[str]],
+    stuck: str | None,
+) -> None:
+    """Move one guest; `stuck` says why it cannot leave its pool, where that is so."""
     host = holdings.host
     name, source = holding.name, holding.pool
     with host.locks.hold(f"guest.{name}"):
         rollback.refuse_unfinished(holdings, name)
         _refuse(host, holding, target, clones)
+        if stuck is not None:
+            raise ChyvesError(stuck)
         size = _measured(holding, target)
         host.terminal.say(1, f"{name}: moving from {source.name} to {target.name}")
         new = f"{target.guests_dataset}/{NEW.name}/{name}"
@@ -113,7 +122,6 @@ def _refuse(host: Host, holding: GuestHolding, target: PoolHolding, clones: Mapp
     hanging = [clone for dataset in holding.rows for clone in clones.get(dataset, ()) if clone not in holding.rows]
     if hanging:
         raise ChyvesError(f"{name}: {', '.join(hanging)} was cloned from it and stays on {here}; {copied}")
-    refuse_bound(host, {name: holding.dataset})
 
 
 def _measured(holding: GuestHolding, target: PoolHolding) -> int:

@@ -133,9 +133,7 @@ def test_sysctl_of_vmm_needs_the_module(program: Program) -> None:
     assert program("sysctl", "-n", "hw.vmm.vmx.cap.unrestricted_guest").stdout == "1\n"
 
 
-@pytest.mark.parametrize(
-    ("cpu", "told"), [("amd", "0\n0\n33871\n32768\n"), ("intel", "1\n1\n4294967295\n0\n")]
-)
+@pytest.mark.parametrize(("cpu", "told"), [("amd", "0\n0\n33871\n32768\n"), ("intel", "1\n1\n4294967295\n0\n")])
 def test_vmm_has_the_sysctls_of_both_makers(
     new_lab: Callable[..., Lab], program_in: Program, cpu: str, told: str
 ) -> None:

@@ -41,7 +41,9 @@ def test_a_directory_of_a_guest_is_no_file_of_another(name: str) -> None:
         names.new_guest(name)
 
 
-@pytest.mark.parametrize("name", ["web1", "web", "web-1", "a.web", "a.json.b", "lock", "WEB_2", "9lives", "a" * 27, "tap5", "disk0"])
+@pytest.mark.parametrize(
+    "name", ["web1", "web", "web-1", "a.web", "a.json.b", "lock", "WEB_2", "9lives", "a" * 27, "tap5", "disk0"]
+)
 def test_names_that_a_new_guest_has(name: str) -> None:
     assert names.new_guest(name) == name
 

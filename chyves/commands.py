@@ -622,6 +622,7 @@ COMMANDS = (
         ),
         "Give a guest a card of the host, with all its functions, which ppt(4) gets at once.",
         "chyves.guests.passthrough:add",
+        asks=True,
         events=("device_added",),
     ),
     Command(

@@ -15,7 +15,7 @@ from chyves.guests.template import refuse_template
 from chyves.host.facts import host_facts
 from chyves.host.interfaces import Interface
 from chyves.host.machine import Host
-from chyves.host.pci import BRIDGE, PciDevice
+from chyves.host.pci import BRIDGE, STORAGE, PciDevice
 from chyves.host.undo import Undo
 from chyves.network.plan import free_number, uplink_of
 from chyves.pools import together
@@ -30,8 +30,11 @@ LOADERS = (LOADER, "/boot/loader.conf.local")
 Devices = Mapping[str, PciDevice]
 
 
-def add(host: Host, guest: str, device: str, rom: str | None = None) -> None:
-    """Give a guest that does not run a card of the host, with all its functions: named and with ppt, or neither."""
+def add(host: Host, guest: str, device: str, rom: str | None = None, yes: bool = False) -> None:
+    """Give a guest that does not run a card of the host, with all its functions: named and with ppt, or neither.
+
+    Asks before a controller that the host may have disks at goes.
+    """
     with host.locks.hold("all", f"guest.{guest}"):
         holdings = leftovers.settled(host)
         holding = holdings.guest(guest)
@@ -46,6 +49,8 @@ def add(host: Host, guest: str, device: str, rom: str | None = None) -> None:
         wanted = [place for place in card if not devices[place].passed]
         if not wanted and before.text == after.text:
             raise ChyvesError(f"{guest}: {device}: the guest has it already, and so has ppt")
+        if not host.dry and not _agreed(host, guest, [devices[place] for place in wanted], yes):
+            return
         with Undo() as undo:
             _give(host, undo, wanted, devices)
             undo.do(
@@ -207,6 +212,13 @@ def _kept_functions(guest: Guest, before: Mapping[str, str], now: Mapping[str, s
     if not taken.intersection(places.values()):
         slots |= places
     return guest.with_changes({"pci_slots": Guest.pci_slots.type.format(slots)})
+
+
+def _agreed(host: Host, guest: str, wanted: Sequence[PciDevice], yes: bool) -> bool:
+    """Whether the user agrees to lose the disks at a controller: devctl takes it away also where a pool is on them."""
+    used = [f"{one.place} ({one.name})" for one in wanted if one.kind == STORAGE and one.driver]
+    question = f"{guest}: take {', '.join(used)} from the host, with all disks at it?"
+    return not used or host.terminal.confirm(question, yes)
 
 
 def _give(host: Host, undo: Undo, wanted: Collection[str], devices: Devices) -> None:

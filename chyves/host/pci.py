@@ -11,6 +11,8 @@ PASSTHROUGH = "ppt"
 """The driver that has devices for guests; it is a part of vmm."""
 BRIDGE = 0x06
 """The class of devices that others hang on: ppt(4) takes none of them."""
+STORAGE = 0x01
+"""The class of controllers that disks are at."""
 HEAD = re.compile(r"(\w+?)([0-9]+)@pci([0-9]+):([0-9]+):([0-9]+):([0-9]+):\s+class=0x([0-9a-f]{2})")
 
 

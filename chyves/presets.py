@@ -49,7 +49,8 @@ PRESETS = {
     ),
     "windows11": Preset(
         "UEFI with variables of its own, a TPM that swtpm plays, a screen with a tablet, devices that Windows has "
-        "drivers for (ahci-hd, e1000), 2 processors and 4G at least, -w and no -u in bargs",
+        "drivers for (ahci-hd, e1000), sectors that it can use on disk0, 2 processors and 4G at least, -w and no -u in "
+        "bargs",
         {
             "loader": "uefi",
             "uefi_vars": "yes",
@@ -58,6 +59,8 @@ PRESETS = {
             "uefi_vnc_mouse_type": "usb3",
             "uefi_vnc_res": "1280x1024",
             "bhyve_disk_type": "ahci-hd",
+            # Volumes have blocks of 16K, which bhyve would tell as physical sectors, and Windows knows none above 4K.
+            "disk0_sectorsize": "512/4096",
             "bhyve_net_type": "e1000",
         },
         {"cpu": "2", "ram": "4G"},

@@ -17,9 +17,9 @@ def test_a_preset_is_of_properties_that_there_are(name: str) -> None:
     guest = Guest("web1", {key: text for key, text in changes.items() if text is not None})
     guest.check()
     assert not guest.unknown()
-    assert {Guest.table[key].type.format(Guest.table[key].parse("web1", guest.text[key])) for key in guest.text} == {
-        *guest.text.values()
-    }
+    for key, text in guest.text.items():
+        row = Guest.row(key)
+        assert row is not None and row.type.format(row.parse("web1", text, key)) == text
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,7 +1,7 @@
 """Whatever fails, hangs, is killed or finds no room at any step, the state after is the one before or the finished one.
 
 `make torture` tries all faults of tests.torture; here every one is tried with the operations in WHOLE, and of those
-with others every eighth, beginning elsewhere with each operation and kind; none with those that are as another one
+with others every twelfth, beginning elsewhere with each operation and kind; none with those that are as another one
 (ALIKE there), and one of each kind with those before which a guest is started.
 """
 
@@ -19,7 +19,7 @@ from tests.torture.operations import ALIKE, OPERATIONS
 from tests.torture.trial import KINDS, Trial, every
 
 WHOLE = ("create", "delete", "rename", "set on many", "disk add")
-EACH = 8
+EACH = 12
 LIVES = ("start", "stop", "stop force", "agent shutdown", "reload")
 """They have tests of their own that look closer: test_faults_of_lives.py, test_agent_shutdown.py, test_reboots.py."""
 

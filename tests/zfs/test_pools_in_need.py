@@ -69,7 +69,7 @@ def test_a_pool_in_need(house_in_need: House) -> None:
 def a_full_pool(house: House) -> None:
     fill = f"head -c 300M /dev/urandom > {LAB}/root/zroot/a; head -c 1M /dev/urandom > {LAB}/root/zroot/b; zpool sync"
     assert "No space left" in house.machine.shell(fill).stderr
-    assert "out of space" in house.refused("more", "create", "16M")
+    assert "more: needs 16M on zroot, where " in house.refused("more", "create", "16M")
     assert "out of space" in house.refused("web", "snapshot", "@full")
     assert "web" in house.done("list", "-H")
     house.machine.done("rm", f"{LAB}/root/zroot/a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -21,6 +22,13 @@ CHANGERS = ("bhyve", "bhyveload", "bhyvectl", "devctl", "ifconfig", "kldload", "
 """The programs by which chyves changes the host."""
 
 ZFS_FAULTS = {"refuse": "refuse", "kill": "after", "term": "SIGTERM"}
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def environment(lab: Lab) -> dict[str, str]:

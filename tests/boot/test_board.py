@@ -15,7 +15,7 @@ from chyves.lab.place import Lab
 from tests.boot.conftest import System
 from tests.boot.guests import FIRMWARE, PATIENCE, Console, fill_disk, make, nothing_left, started, wait_until
 from tests.boot.viewer import Viewer
-from tests.host_commands import chyves, done
+from tests.host_commands import chyves, done, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="guests need QEMU")
 ROLE = "mail"
@@ -37,12 +37,6 @@ def house(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     finally:
         chyves(lab, "all", "stop", "force")
         destroy.destroy(str(top), yes=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_guest_sees_its_board(house: Lab, system: System) -> None:

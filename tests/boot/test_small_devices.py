@@ -22,7 +22,7 @@ from tests.boot.guests import (
     started,
     wait_until,
 )
-from tests.host_commands import chyves, done
+from tests.host_commands import chyves, done, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="guests need QEMU")
 DRIVERS = {
@@ -42,11 +42,6 @@ def house() -> Iterator[Lab]:
     with pytest.MonkeyPatch.context() as patch, made_house("15.0") as lab:
         patch.delenv("CHYVES_LAB_GUEST", raising=False)
         yield lab
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def test_complaint_24_shares_cards_random_numbers_and_sound(house: Lab, generic_system: System) -> None:

@@ -18,7 +18,7 @@ from chyves.command import Arg, Command, Many
 from chyves.commands import COMMANDS
 from chyves.lab import create, destroy
 from chyves.lab.place import Lab
-from tests.host_commands import environment
+from tests.host_commands import environment, free_port
 from tests.json_schemas import closed, of, title
 
 jsonschema: Any = import_module("jsonschema")
@@ -31,7 +31,7 @@ SETUP = (
     "iso import {file}",
     "firmware import {file}",
     "web1 set agent=yes groups=web,all-night description=front notes=old",
-    "web1 set loader=uefi uefi_firmware=image.fd uefi_console_output=vnc uefi_vnc_port=59730",
+    "web1 set loader=uefi uefi_firmware=image.fd uefi_console_output=vnc uefi_vnc_port={port}",
     "web1 disk add 1G",
     "web1 snapshot",
     "web1 start",
@@ -76,7 +76,7 @@ def peopled() -> Iterator[Lab]:
     image = top / "image.fd"
     image.write_bytes(b"0.1\n".ljust(1 << 21, b"\0"))
     for line in SETUP:
-        done = run(lab, line.format(file=image).split())
+        done = run(lab, line.format(file=image, port=free_port()).split())
         assert done.returncode == 0, f"{line}: {done.stderr}"
     yield lab
     run(lab, ["web1", "stop", "force"])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from chyves.host.run import Runner
 from chyves.lab import create, destroy
 from chyves.lab.place import SETTINGS, Lab
+from tests.host_commands import done
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,6 +57,20 @@ def new_lab() -> Iterator[Callable[..., Lab]]:
         if (top / SETTINGS).exists():
             destroy.destroy(str(top), yes=True)
         shutil.rmtree(top, ignore_errors=True)
+
+
+@contextmanager
+def hollow_lab() -> Iterator[Lab]:
+    """A lab for all tests of a module, with chyves on its pool and hollow guests."""
+    top = Path(tempfile.mkdtemp(prefix="lab"))
+    create.create(str(top))
+    lab = Lab.open(top)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHYVES_LAB_GUEST", "hollow")
+        done(lab, "dataset", lab.pool, "install")
+        yield lab
+    destroy.destroy(str(top), yes=True)
+    shutil.rmtree(top, ignore_errors=True)
 
 
 @pytest.fixture

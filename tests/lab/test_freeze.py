@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +14,9 @@ import pytest
 from chyves.errors import ChyvesError
 from chyves.guests import agent, freeze, snapshots
 from chyves.host.machine import Host
-from chyves.lab import create, destroy
 from chyves.lab.place import Lab
 from tests.host_commands import break_zfs, chyves, done, environment, mend, mend_zfs, sentence, steps_of, zfs
+from tests.lab.conftest import hollow_lab
 
 SECONDS = 60
 """Seconds in which what is looked for comes about on any machine."""
@@ -27,19 +25,12 @@ SECONDS = 60
 @pytest.fixture(scope="module")
 def house() -> Iterator[Lab]:
     """A lab with two guests that run, of which each has an agent."""
-    top = Path(tempfile.mkdtemp(prefix="lab"))
-    create.create(str(top))
-    lab = Lab.open(top)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHYVES_LAB_GUEST", "hollow")
-        done(lab, "dataset", lab.pool, "install")
+    with hollow_lab() as lab:
         done(lab, "a,b", "create", "64M")
         done(lab, "a,b", "set", "agent=yes")
         done(lab, "a,b", "start")
         yield lab
         chyves(lab, "all", "stop", "force")
-    destroy.destroy(str(top), yes=True)
-    shutil.rmtree(top, ignore_errors=True)
 
 
 @pytest.fixture

@@ -5,30 +5,23 @@ from __future__ import annotations
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from chyves.lab import create, destroy
 from chyves.lab.place import Lab
 from tests.host_commands import chyves, done
+from tests.lab.conftest import hollow_lab
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Lab]:
     """A lab with three guests."""
-    top = Path(tempfile.mkdtemp(prefix="lab"))
-    create.create(str(top))
-    lab = Lab.open(top)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHYVES_LAB_GUEST", "hollow")
-        done(lab, "dataset", lab.pool, "install")
+    with hollow_lab() as lab:
         done(lab, "db,odd,web", "create", "1G")
         done(lab, "all", "set", "rcboot=1")
         yield lab
-    destroy.destroy(str(top), yes=True)
 
 
 def _socket(path: Path) -> None:
